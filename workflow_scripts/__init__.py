@@ -1,0 +1,1 @@
+"""The steps of the video analysis pipeline and the framework they share."""

@@ -1,0 +1,1 @@
+"""The step framework: what every step shares and every virtualenv can import."""

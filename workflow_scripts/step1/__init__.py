@@ -1,0 +1,1 @@
+"""STEP1: archives, folders and loose videos become projects."""

@@ -1,0 +1,1 @@
+"""STEP3: where the shots are (TransNetV2)."""

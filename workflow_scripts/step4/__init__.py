@@ -1,0 +1,1 @@
+"""STEP4: where there is speech and who speaks when."""

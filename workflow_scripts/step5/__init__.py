@@ -1,0 +1,1 @@
+"""STEP5: where the faces are and which of them speaks."""

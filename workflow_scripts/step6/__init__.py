@@ -1,0 +1,1 @@
+"""STEP6: the reduced files that the editing scripts read."""

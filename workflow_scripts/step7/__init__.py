@@ -1,0 +1,1 @@
+"""STEP7: verified delivery of the results."""
