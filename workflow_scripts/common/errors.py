@@ -1,16 +1,16 @@
 """What can go wrong, as one tree; each error is a sentence for the person in front of the screen.
 
-    WorkflowError                exit 1   base of all
-    ├── UsageError               exit 2   an option, a parameter or a configuration file is wrong
-    ├── PreconditionError        exit 3   a model, token, tool or environment is missing; nothing was started
-    ├── CancelledError           exit 130 a person or the controller stopped the work
-    ├── VideoError               exit 1   this video cannot be processed; the others go on
-    │   ├── RefusedError                  the input itself is bad or hostile (media, archive, name)
-    │   ├── BlockedError                  an earlier step has not finished for this video
-    │   ├── ArtifactError                 an artifact cannot be read: which file, and why
-    │   └── ClockError                    a frame count differs from what STEP2 measured
-    ├── ToolError                exit 1   ffmpeg ended with an error (its last words are in the message)
-    └── DeviceFault              exit 1   CUDA error or out of memory: the ladder may still save the video
+WorkflowError                exit 1   base of all
+├── UsageError               exit 2   an option, a parameter or a configuration file is wrong
+├── PreconditionError        exit 3   a model, token, tool or environment is missing; nothing was started
+├── CancelledError           exit 130 a person or the controller stopped the work
+├── VideoError               exit 1   this video cannot be processed; the others go on
+│   ├── RefusedError                  the input itself is bad or hostile (media, archive, name)
+│   ├── BlockedError                  an earlier step has not finished for this video
+│   ├── ArtifactError                 an artifact cannot be read: which file, and why
+│   └── ClockError                    a frame count differs from what STEP2 measured
+├── ToolError                exit 1   ffmpeg ended with an error (its last words are in the message)
+└── DeviceFault              exit 1   CUDA error or out of memory: the ladder may still save the video
 """
 
 from __future__ import annotations

@@ -1,0 +1,129 @@
+"""Opening artifacts: plain or gzipped text, with errors that name the file."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any
+
+from workflow_scripts.common.atomic import atomic_writer
+from workflow_scripts.common.errors import ArtifactError
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[IO[str]]:
+    """Open an artifact for reading as UTF-8, gzipped when its name ends in `.gz`.
+
+    Raises:
+        ArtifactError: the file is missing, unreadable, damaged or not UTF-8.
+    """
+    try:
+        opener = gzip.open if path.suffix == ".gz" else open
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as stream:
+            yield stream
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise ArtifactError(path, f"cannot be read ({_reason(error)}).") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "it does not exist"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return str(error) or type(error).__name__
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        ArtifactError: unreadable, not JSON, or JSON but no object.
+    """
+    with open_text(path) as stream:
+        text = stream.read()
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(path, f"is not valid JSON ({error}).") from error
+    if not isinstance(data, dict):
+        raise ArtifactError(path, "holds no JSON object.")
+    return data
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Write an object as indented UTF-8 JSON with a final newline."""
+    with atomic_writer(path) as stream:
+        json.dump(data, stream, ensure_ascii=False, indent=1)
+        stream.write("\n")
+
+
+def compact(data: Any) -> str:
+    """JSON on one line without a space after comma or colon, as the streaming parser of the editors needs it."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def rate_in_json(fps: Fraction) -> int | float:
+    """A frame rate as the delivered files hold it: a plain 25, or a float where it is no whole number."""
+    return int(fps) if fps.denominator == 1 else float(fps)
+
+
+def rate_from_json(path: Path, value: object) -> Fraction | None:
+    """A frame rate found in a file: integer, float or text; None where there is none.
+
+    Raises:
+        ArtifactError: the value is no positive number.
+    """
+    if value is None:
+        return None
+    try:
+        rate = Fraction(str(value)).limit_denominator(100_000)
+    except (ValueError, ZeroDivisionError) as error:
+        raise ArtifactError(path, f"its frame rate {value!r} is not a number.") from error
+    if rate <= 0:
+        raise ArtifactError(path, f"its frame rate {value!r} is not positive.")
+    return rate
+
+
+def count_from_json(path: Path, data: dict[str, Any]) -> int | None:
+    """`total_frames` of a file, None where it is missing.
+
+    Raises:
+        ArtifactError: the value is no whole number.
+    """
+    value = data.get("total_frames")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 0:
+        raise ArtifactError(path, f"its total_frames {value!r} is not a number of frames.")
+    return int(value)
+
+
+def frames_list(path: Path, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """The list of frames of any generation: `frames`, `frames_data` or `frames_analysis`.
+
+    Raises:
+        ArtifactError: there is no such list, or it holds something else than frames.
+    """
+    for key in ("frames_analysis", "frames", "frames_data"):
+        frames = data.get(key)
+        if isinstance(frames, list):
+            if not all(isinstance(frame, dict) for frame in frames):
+                raise ArtifactError(path, f"an entry of {key} is not a frame.")
+            return frames
+    raise ArtifactError(path, "holds no list of frames (frames, frames_data or frames_analysis).")
+
+
+def check_number(path: Path, frame: dict[str, Any], index: int) -> None:
+    """Make sure that the entry at a 0-based index is numbered `index + 1`.
+
+    Raises:
+        ArtifactError: it is not, so frames are missing, doubled or out of order.
+    """
+    if frame.get("frame") != index + 1:
+        raise ArtifactError(
+            path, f"frames are not numbered 1, 2, 3, …: entry {index + 1} says {frame.get('frame')!r}."
+        )

@@ -1,0 +1,157 @@
+"""The command line every step has: the same options, log lines, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from workflow_scripts.common.devices import DEVICES, choose_device, prepare_environment
+from workflow_scripts.common.errors import CancelledError, WorkflowError
+from workflow_scripts.common.events import open_log, printable
+from workflow_scripts.common.paths import config_folder
+from workflow_scripts.common.run import Outcome, Plan, StepRun, in_fresh_process
+from workflow_scripts.common.settings import Settings, add_options, resolve
+from workflow_scripts.common.step import ItemT, Step
+
+_EXIT_CODES = """\
+exit status: 0 all done; 1 something failed, the rest is kept; 2 wrong option or configuration;
+3 something needed is missing, nothing was started; 130 cancelled
+"""
+
+
+def main(step: Step[ItemT], description: str, targets: str = "VIDEO|PROJECT|FOLDER") -> int:
+    """Run a step from the command line and return its exit code.
+
+    Args:
+        step: the step.
+        description: its help text.
+        targets: what its positional arguments are, for the help text.
+    """
+    prepare_environment()
+    signal.signal(signal.SIGTERM, _cancel)
+    try:
+        arguments = _parser(step, description, targets).parse_args()
+        given = {p.name: getattr(arguments, p.name) for p in step.parameters}
+        params = resolve(step.parameters, arguments.config or config_folder() / step.config, given)
+        if arguments.show_config:
+            print(json.dumps({"step": step.key, "parameters": params.described()}, ensure_ascii=False, indent=1))
+            return 0
+        return _run(step, params, arguments)
+    except (CancelledError, KeyboardInterrupt):
+        print("Cancelled; what was finished is kept.", file=sys.stderr)
+        return CancelledError.exit_code
+    except WorkflowError as error:
+        print(printable(str(error)), file=sys.stderr)
+        return error.exit_code
+
+
+def _cancel(_signal: int, _frame: FrameType | None) -> None:
+    raise CancelledError("stopped by SIGTERM")
+
+
+def _parser(step: Step[ItemT], description: str, targets: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"{step.name}.py",
+        description=description,
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "targets", nargs="*", metavar=targets, help="what to work on (default: all that is pending)"
+    )
+    parser.add_argument("--config", type=Path, help=f"parameter file (default: config/{step.config})")
+    if step.uses_accelerator:
+        parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: auto)")
+    parser.add_argument("--force", action="store_true", help="do again what is up to date")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done and why, and do nothing")
+    parser.add_argument(
+        "--show-config", action="store_true", help="print every effective parameter with its origin"
+    )
+    add_options(parser, step.parameters)
+    return parser
+
+
+def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace) -> int:
+    step.check(params)
+    items = step.find(arguments.targets, params)
+    log, log_path = open_log(step.number, step.name)
+    asked = getattr(arguments, "device", "cpu")
+    device, warning = choose_device(asked) if step.uses_accelerator else ("cpu", None)
+    run = StepRun(
+        step,
+        params,
+        (asked, device),
+        log,
+        force=arguments.force,
+        fresh_arguments=_fresh_arguments(step, arguments),
+    )
+    plans = [run.plan(item) for item in items]
+    if arguments.dry_run:
+        return _show(plans)
+    pending = [plan for plan in plans if plan.reason is not None]
+    alone = not in_fresh_process()
+    if alone:
+        run.events.emit("started", total=len(plans), pending=len(pending), device=device, log=str(log_path))
+        log.info("TOTAL_VIDEOS_TO_PROCESS: %d", len(pending))
+        if pending and warning:
+            log.warning(warning)
+        if pending and step.uses_accelerator:
+            log.info("Device sélectionné: %s", device.upper())
+    try:
+        outcomes = [_one(run, plan) for plan in plans]
+    finally:
+        step.release()
+    return _conclude(run, outcomes, alone)
+
+
+def _one(run: StepRun[ItemT], plan: Plan[ItemT]) -> Outcome:
+    if plan.reason is not None:
+        run.log.info("PROCESSING_VIDEO: %s", plan.item.name)
+        run.events.emit("video", video=plan.item.name, state="running", reason=plan.reason)
+    outcome = run.process(plan)
+    run.events.emit("video", video=outcome.name, state=outcome.state, message=outcome.message)
+    if outcome.state == "failed":
+        run.log.error(outcome.message)
+    elif outcome.state in ("degraded", "blocked"):
+        run.log.warning("%s: %s: %s", outcome.name, outcome.state, outcome.message)
+    return outcome
+
+
+def _conclude(run: StepRun[ItemT], outcomes: Sequence[Outcome], alone: bool) -> int:
+    counted = Counter(outcome.state for outcome in outcomes)
+    code = 1 if counted["failed"] or counted["blocked"] else 0
+    if alone:
+        summary = ", ".join(f"{count} {state}" for state, count in sorted(counted.items())) or "nothing to do"
+        run.log.info("%s: %s", run.step.key, summary)
+        run.events.emit("finished", states=dict(counted), exit_code=code)
+    return code
+
+
+def _show(plans: Sequence[Plan[Any]]) -> int:
+    for plan in plans:
+        text = str(plan.obstacle) if plan.obstacle is not None else plan.reason or "up to date"
+        print(printable(f"{plan.item.name}: {text}"))
+    if not plans:
+        print("nothing to do")
+    return 0
+
+
+def _fresh_arguments(step: Step[ItemT], arguments: argparse.Namespace) -> list[str]:
+    """The options of this run, to repeat it for one item in a fresh process."""
+    options = []
+    if arguments.config is not None:
+        options += ["--config", str(arguments.config)]
+    if step.uses_accelerator:
+        options += ["--device", arguments.device]
+    for parameter in step.parameters:
+        value = getattr(arguments, parameter.name)
+        if value is not None:
+            options.append(f"{parameter.flag}={value}")
+    return options

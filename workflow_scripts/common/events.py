@@ -1,0 +1,82 @@
+"""Events for the controller (one JSON object per line) and log lines for people."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.common.paths import logs_folder
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def utc_now() -> str:
+    """The time of day in UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def printable(text: str) -> str:
+    """A text that is safe in a log and on a terminal: control and direction characters are escaped."""
+    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
+class EventFile:
+    """Appends events to the file that `WORKFLOW_EVENTS` names; without it, does nothing.
+
+    Every event has `event`, `time` and `step`; each line is written by one call, so readers never see half.
+    """
+
+    def __init__(self, step: str) -> None:
+        self._step = step
+        self._path = os.environ.get("WORKFLOW_EVENTS")
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """Write one event: `started`, `video`, `progress`, `warning`, `artifact` or `finished`."""
+        if not self._path:
+            return
+        line = json.dumps({"event": event, "time": utc_now(), "step": self._step, **fields}) + "\n"
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
+
+
+class _PrintableFormatter(logging.Formatter):
+    """Escapes what could forge a line or steer a terminal, in the message; a traceback keeps its lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return printable(super().formatMessage(record))
+
+
+def open_log(step_number: str, name: str) -> tuple[logging.Logger, Path]:
+    """The step's logger, writing to `logs/stepN/<name>_<time>.log` and to standard output; and that file.
+
+    Args:
+        step_number: the number in the folder's name, for example `3`.
+        name: the script's name without suffix.
+    """
+    folder = logs_folder() / f"step{step_number}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}_{time.strftime('%Y%m%d_%H%M%S')}_{os.getpid()}.log"
+    logger = logging.getLogger("workflow")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    to_file = logging.FileHandler(path, encoding="utf-8", delay=True)
+    to_screen = logging.StreamHandler(sys.stdout)
+    to_file.setFormatter(_PrintableFormatter("%(asctime)s [%(levelname)s] %(message)s"))
+    to_screen.setFormatter(_PrintableFormatter("[%(levelname)s] %(message)s"))
+    to_screen.setLevel(logging.INFO)
+    logger.addHandler(to_file)
+    logger.addHandler(to_screen)
+    return logger, path
