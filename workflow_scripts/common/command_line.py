@@ -17,7 +17,7 @@ from workflow_scripts.common.errors import CancelledError, WorkflowError
 from workflow_scripts.common.events import open_log, printable
 from workflow_scripts.common.paths import config_folder
 from workflow_scripts.common.run import Outcome, Plan, StepRun, in_fresh_process
-from workflow_scripts.common.settings import Settings, add_options, resolve
+from workflow_scripts.common.settings import Settings, add_options, load_dotenv, resolve
 from workflow_scripts.common.step import ItemT, Step
 
 _EXIT_CODES = """\
@@ -34,6 +34,7 @@ def main(step: Step[ItemT], description: str, targets: str = "VIDEO|PROJECT|FOLD
         description: its help text.
         targets: what its positional arguments are, for the help text.
     """
+    load_dotenv()
     prepare_environment()
     signal.signal(signal.SIGTERM, _cancel)
     try:
@@ -42,6 +43,10 @@ def main(step: Step[ItemT], description: str, targets: str = "VIDEO|PROJECT|FOLD
         params = resolve(step.parameters, arguments.config or config_folder() / step.config, given)
         if arguments.show_config:
             print(json.dumps({"step": step.key, "parameters": params.described()}, ensure_ascii=False, indent=1))
+            return 0
+        step.check(params)
+        if arguments.check:
+            print("; ".join(f"{model.name} ({model.source})" for model in step.models(params)) or "needs no model")
             return 0
         return _run(step, params, arguments)
     except (CancelledError, KeyboardInterrupt):
@@ -71,6 +76,7 @@ def _parser(step: Step[ItemT], description: str, targets: str) -> argparse.Argum
         parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: auto)")
     parser.add_argument("--force", action="store_true", help="do again what is up to date")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done and why, and do nothing")
+    parser.add_argument("--check", action="store_true", help="say whether what the step needs is there, and stop")
     parser.add_argument(
         "--show-config", action="store_true", help="print every effective parameter with its origin"
     )
@@ -79,7 +85,6 @@ def _parser(step: Step[ItemT], description: str, targets: str) -> argparse.Argum
 
 
 def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace) -> int:
-    step.check(params)
     items = step.find(arguments.targets, params)
     log, log_path = open_log(step.number, step.name)
     asked = getattr(arguments, "device", "cpu")

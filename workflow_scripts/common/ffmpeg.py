@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import ffmpeg
 
-from workflow_scripts.common.errors import PreconditionError, ToolError
+from workflow_scripts.common.errors import PreconditionError, RefusedError, ToolError
 from workflow_scripts.common.ffmpeg_process import STALL_S, Progress, run, stream
 
 __all__ = ["STALL_S", "Conversion", "Filter", "Progress", "command", "conversion_command", "decode_pcm",
@@ -165,7 +165,16 @@ def file_address(path: Path) -> str:
 
 
 def media_input(path: Path, **options: Any) -> Any:
-    """Return ffmpeg-python's input node for a media file, restricted to real containers and local files."""
+    """Return ffmpeg-python's input node for a media file, restricted to real containers and local files.
+
+    Raises:
+        RefusedError: the name is not valid UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:  # ffmpeg could take it, ffmpeg-python and PyAV cannot
+        shown = os.fsencode(path.name).decode("utf-8", "backslashreplace")
+        raise RefusedError(f"{shown}: its name is not valid UTF-8.", hint="Rename the file.") from error
     safety = {"protocol_whitelist": PROTOCOL_WHITELIST, "format_whitelist": FORMAT_WHITELIST}
     return ffmpeg.input(file_address(path), **safety, **options)
 

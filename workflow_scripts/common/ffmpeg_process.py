@@ -38,10 +38,10 @@ _EMPTY_WORDS = re.compile(
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running command is: frames written and seconds of the result so far."""
+    """How far a running command is: pictures and bytes written so far."""
 
     frames: int
-    seconds: float
+    size: int
 
 
 class Process:
@@ -138,10 +138,10 @@ def run(
     """Run a command of `ffmpeg.command` to its end; nothing of it is left alive whatever happens.
 
     `subject` names the file in messages; `progress` is called about twice a second. Raises ToolError when ffmpeg
-    fails or when neither its frames nor its time move for `stall_s` seconds, CancelledError when `cancel` is set.
+    fails or when neither pictures nor bytes come for `stall_s` seconds, CancelledError when `cancel` is set.
     """
     with Process(arguments, subject, stall_s=stall_s, cancel=cancel) as process:
-        text, state = b"", Progress(0, 0.0)
+        text, state = b"", Progress(0, 0)
         for piece in process.output():
             *lines, text = (text + piece).split(b"\n")
             seen = _advance(state, lines)
@@ -153,15 +153,15 @@ def run(
 
 
 def _advance(state: Progress, lines: Sequence[bytes]) -> Progress:
-    frames, seconds = state.frames, state.seconds
+    frames, size = state.frames, state.size
     for line in lines:
         key, _, value = line.partition(b"=")
         with suppress(ValueError):  # ffmpeg writes N/A before the first frame
             if key == b"frame":
                 frames = int(value)
-            elif key == b"out_time_us":
-                seconds = int(value) / 1e6
-    return Progress(frames, seconds)
+            elif key == b"total_size":
+                size = int(value)
+    return Progress(frames, size)
 
 
 def stream(

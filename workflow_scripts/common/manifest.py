@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -149,6 +149,21 @@ def read_manifest(path: Path) -> Manifest | None:
         )
     except (ArtifactError, KeyError, TypeError, AttributeError):
         return None
+
+
+def move_output(path: Path, output: str, target: Path, root: Path) -> None:
+    """Record in a finished step's manifest that one of its outputs lies elsewhere now.
+
+    Raises:
+        ArtifactError: there is no such manifest or output, or the file there has another content.
+    """
+    manifest = read_manifest(path)
+    if manifest is None or output not in manifest.outputs:
+        raise ArtifactError(path, f"has no output {output!r} that could have moved.")
+    moved = FileRecord.of(target, root)
+    if moved.sha256 != manifest.outputs[output].sha256:
+        raise ArtifactError(target, "is not the same content that was to be moved.")
+    replace(manifest, outputs={**manifest.outputs, output: moved}).write(path)
 
 
 @dataclass(frozen=True)

@@ -167,20 +167,36 @@ def resolve(table: Sequence[Parameter], config: Path | None, given: Mapping[str,
         UsageError: an unknown name in the file, or a value that is not allowed.
     """
     from_file = read_config(config, table) if config is not None else {}
-    dotenv = read_dotenv(data_folder() / ".env")
     settings = []
     for parameter in table:
         value, origin = parameter.default, "default"
         for source, where in (
             (from_file.get(parameter.name), f"{config.parent.name}/{config.name}" if config else ""),
-            (dotenv.get(parameter.env) if parameter.env else None, f".env {parameter.env}"),
-            (os.environ.get(parameter.env) if parameter.env else None, f"environment {parameter.env}"),
+            _from_environment(parameter.env),
             (given.get(parameter.name), f"command line {parameter.flag}"),
         ):
             if source is not None:
                 value, origin = parameter.parse(source, where), where
         settings.append(Setting(parameter, value, origin))
     return Settings(settings)
+
+
+#: Names that `load_dotenv` put into the environment, so that an origin can be told.
+_from_dotenv: set[str] = set()
+
+
+def load_dotenv() -> None:
+    """Put what the data folder's `.env` sets into the environment, where it is not set there already."""
+    for name, value in read_dotenv(data_folder() / ".env").items():
+        if name not in os.environ:
+            os.environ[name] = value
+            _from_dotenv.add(name)
+
+
+def _from_environment(name: str | None) -> tuple[str | None, str]:
+    if not name or not os.environ.get(name):
+        return None, ""
+    return os.environ[name], f"{'.env' if name in _from_dotenv else 'environment'} {name}"
 
 
 def read_config(path: Path, table: Sequence[Parameter]) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class Step(ABC, Generic[ItemT]):
             BlockedError: an earlier step has not finished.
         """
 
-    def models(self, params: Settings) -> tuple[ModelRecord, ...]:  # noqa: ARG002 - for those that have models
+    def models(self, params: Settings) -> tuple[ModelRecord, ...]:
         """The models that decide the result, known without loading them."""
         return ()
 
@@ -170,7 +170,7 @@ class Step(ABC, Generic[ItemT]):
             UsageError: parameters contradict each other.
         """
 
-    def batch_size(self, params: Settings) -> int:  # noqa: ARG002
+    def batch_size(self, params: Settings) -> int:
         """The batch size of the first attempt."""
         return 1
 
@@ -193,7 +193,7 @@ class VideoStep(Step[Video]):
 
     reads: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
-    def find(self, targets: Sequence[str], params: Settings) -> list[Video]:  # noqa: ARG002
+    def find(self, targets: Sequence[str], params: Settings) -> list[Video]:
         """The videos that targets name, each once, under the name STEP2 leaves behind."""
         return list(dict.fromkeys(video.converted for video in find_videos(targets)))
 

@@ -1,0 +1,44 @@
+"""`scripts/demo`: the whole pipeline on a sample whose truth is known."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from cli.tables import report_lines, status_lines, table
+from services.demo import PROJECT, run_demo
+from workflow_scripts.common.errors import WorkflowError
+from workflow_scripts.common.events import printable
+from workflow_scripts.common.settings import load_dotenv
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
+def main(folder: Path | None) -> None:
+    """Make a sample project in FOLDER (default: demo/), run STEP1 to STEP7 on it, compare with the truth."""
+    load_dotenv()
+    try:
+        report = run_demo(folder, lambda line: click.echo(printable(line)))
+    except WorkflowError as error:
+        click.echo(printable(str(error)), err=True)
+        sys.exit(error.exit_code)
+    rows = [[c.video, c.what, c.truth, c.found, "yes" if c.good else "NO"] for c in report.checks]
+    lines = [
+        *status_lines({PROJECT: report.videos}),
+        "",
+        *table(["video", "what", "in the sample", "found", "right"], rows),
+        "",
+        "Delivered:",
+        *(f"  {printable(str(path))}" for path in report.delivered),
+        "",
+        *report_lines(report.steps),
+    ]
+    for line in lines:
+        click.echo(line)
+    sys.exit(report.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""`scripts/workflow`: run the pipeline and see what became of it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from cli.tables import report_lines, status_lines, table
+from services import configuration, doctor, workflow
+from services.foreground import exit_code
+from services.pipeline import load_pipeline
+from workflow_scripts.common.devices import DEVICES
+from workflow_scripts.common.errors import WorkflowError
+from workflow_scripts.common.events import printable
+from workflow_scripts.common.settings import load_dotenv
+
+EXIT_CODES = """\b
+Exit status: 0 all done; 1 something failed, the rest is kept; 2 wrong option or configuration;
+3 something needed is missing; 130 cancelled."""
+
+
+class _SentenceGroup(click.Group):
+    """Shows errors that are meant for people as one sentence, with their exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except WorkflowError as error:
+            click.echo(printable(str(error)), err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=_SentenceGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Run the video analysis pipeline and see what became of it."""
+    load_dotenv()
+
+
+@main.command()
+@click.argument("projects", nargs=-1, metavar="[PROJECT]...")
+@click.option("--steps", metavar="LIST", help="Which steps: 3, 3-5, 2,4 or STEP3 (default: all).")
+@click.option(
+    "--device", type=click.Choice(DEVICES), help="Where steps compute that can use a GPU (default: auto)."
+)
+@click.option("--force", is_flag=True, help="Do again what is up to date.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing.")
+def run(projects: tuple[str, ...], steps: str | None, device: str | None, force: bool, dry_run: bool) -> None:
+    """Run steps over PROJECTs, by name or folder.
+
+    Without a PROJECT: what lies in the inbox is made into projects, then all projects are worked on. What is up
+    to date is not done again.
+    """
+    pipeline = load_pipeline()
+    chosen = workflow.find_projects(projects)
+    request = workflow.RunRequest(chosen, steps, device, force, dry_run)
+    reports = workflow.run(pipeline, request, lambda line: click.echo(printable(line)))
+    if not dry_run:
+        _show(status_lines(workflow.statuses(pipeline, chosen)))
+        _show(["", *report_lines(reports)])
+    sys.exit(exit_code(reports))
+
+
+@main.command()
+@click.argument("projects", nargs=-1, metavar="[PROJECT]...")
+def status(projects: tuple[str, ...]) -> None:
+    """Show every video's state in every step, and why it is not good where it is not."""
+    _show(status_lines(workflow.statuses(load_pipeline(), workflow.find_projects(projects))))
+
+
+@main.command()
+def steps() -> None:
+    """List the steps, what each needs, and where it runs."""
+    rows = [
+        [step.number, step.key, step.title, ", ".join(step.needs) or "-", step.environment, step.slot, step.script]
+        for step in load_pipeline().steps
+    ]
+    _show(table(["no", "key", "title", "needs", "environment", "slot", "script"], rows))
+
+
+@main.group()
+def config() -> None:
+    """See the configuration."""
+
+
+@config.command("show")
+def config_show() -> None:
+    """Show every effective setting and where its value comes from."""
+    rows = [
+        [setting.owner, setting.name, "not set" if setting.value is None else str(setting.value), setting.origin]
+        for setting in configuration.effective_settings(load_pipeline())
+    ]
+    _show(table(["owner", "setting", "value", "origin"], rows))
+
+
+@main.command("doctor")
+def examine() -> None:
+    """Check tools, environments, models, token, GPU and disk: a line each, with what to do."""
+    findings = doctor.examine(load_pipeline())
+    _show(table(["", "what", "found", "what to do"], [[f.verdict, f.what, f.text, f.remedy] for f in findings]))
+    sys.exit(3 if any(finding.verdict == "problem" for finding in findings) else 0)
+
+
+def _show(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the command line and, later, the dashboard do; no web framework in here."""

@@ -1,0 +1,91 @@
+"""What a run needs and whether it is there: tools, environments, models, token, GPU, disk; a line each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from services.environments import load_states, nvidia_gpus, python_of
+from services.pipeline import Pipeline
+from workflow_scripts.common import paths
+from workflow_scripts.common.errors import WorkflowError
+from workflow_scripts.common.ffmpeg import ffmpeg_version, find_ffmpeg
+
+Verdict = Literal["ok", "note", "problem"]
+#: Below this much free space in the data folder, converting a television programme may fail.
+LOW_DISK = 5e9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor: `note` is worth knowing, `problem` stops a step; `remedy` says what to do."""
+
+    what: str
+    verdict: Verdict
+    text: str
+    remedy: str = ""
+
+
+def examine(pipeline: Pipeline) -> list[Finding]:
+    """Look at everything a run needs; starts nothing and changes nothing."""
+    return [_ffmpeg(), *_environments(), *_steps(pipeline), _gpu(), _token(), _disk()]
+
+
+def _ffmpeg() -> Finding:
+    try:
+        path = find_ffmpeg()
+    except WorkflowError as error:
+        return Finding("ffmpeg", "problem", error.message, error.hint)
+    return Finding("ffmpeg", "ok", f"{ffmpeg_version()} at {path}")
+
+
+def _environments() -> list[Finding]:
+    return [
+        Finding(state.name, "ok", "ready")
+        if state.ready
+        else Finding(
+            state.name,
+            "problem",
+            f"{state.status.value} {state.reason}".strip(),
+            f"Run scripts/setup {state.name}.",
+        )
+        for state in load_states()
+    ]
+
+
+def _steps(pipeline: Pipeline) -> list[Finding]:
+    """Ask each step itself whether what it needs is there (models, tools, tokens)."""
+    findings = []
+    for step in pipeline.steps:
+        python = python_of(step.environment)
+        if not python.exists():
+            continue
+        command = [str(python), str(step.path), "--check"]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+        said = (answer.stdout if answer.returncode == 0 else answer.stderr).strip()
+        findings.append(Finding(step.key, "ok" if answer.returncode == 0 else "problem", said))
+    return findings
+
+
+def _gpu() -> Finding:
+    gpus: Sequence[str] = nvidia_gpus()
+    if not gpus:
+        return Finding("GPU", "note", "no NVIDIA GPU: everything runs on the CPU")
+    return Finding("GPU", "ok", ", ".join(gpus))
+
+
+def _token() -> Finding:
+    if os.environ.get("HF_TOKEN"):
+        return Finding("token", "ok", "HF_TOKEN is set: STEP4 can use pyannote's models")
+    return Finding("token", "note", "HF_TOKEN is not set: STEP4 uses its embedded engine")
+
+
+def _disk() -> Finding:
+    folder = paths.data_folder()
+    free = shutil.disk_usage(folder).free
+    text = f"{free / 1e9:.0f} GB free in {folder}"
+    return Finding("disk", "note" if free < LOW_DISK else "ok", text, "Make room." if free < LOW_DISK else "")

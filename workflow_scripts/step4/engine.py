@@ -1,0 +1,123 @@
+"""What a diarization engine is: sound in, who speaks when out.
+
+The rule that every engine keeps: **speech is the union of the turns**. A moment with speech carries at least
+one speaker label, a moment with a label is speech, so the two delivered fields can never contradict each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workflow_scripts.common.manifest import ModelRecord
+from workflow_scripts.common.timeline import Segment, Turn
+
+SAMPLE_RATE = 16000
+"""Samples per second of the sound every engine takes."""
+
+Waveform = NDArray[np.float32]
+"""Mono sound, float32 `(samples,)`, 16 kHz, nominally within [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class SpeakerCount:
+    """How many speakers to look for: exactly `exact`, or between `minimum` and `maximum` (None: no limit)."""
+
+    exact: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+
+    def __post_init__(self) -> None:
+        given = [n for n in (self.exact, self.minimum, self.maximum) if n is not None]
+        if any(n < 1 for n in given):
+            raise ValueError("a number of speakers is at least 1")
+        if self.exact is not None and len(given) > 1:
+            raise ValueError("give the exact number of speakers or its limits, not both")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError("the smallest number of speakers is above the largest")
+
+
+@dataclass(frozen=True)
+class Diarization:
+    """Who speaks when in a sound of `duration` seconds.
+
+    `turns` are sorted by start, then speaker; labels count up in order of first appearance. `speech` is their
+    union: sorted, disjoint.
+    """
+
+    speech: tuple[Segment, ...]
+    turns: tuple[Turn, ...]
+    duration: float
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Speaker labels, in order of first appearance."""
+        return tuple(sorted({turn.speaker for turn in self.turns}))
+
+
+class Progress(Protocol):
+    """Called with the work done and its total; may raise to stop the engine."""
+
+    def __call__(self, done: int, total: int) -> None: ...
+
+
+class Engine(Protocol):
+    """A diarizer; made once, used for every video."""
+
+    @property
+    def name(self) -> str:
+        """Which engine and variant this is, as recorded in the manifest."""
+
+    @property
+    def models(self) -> tuple[ModelRecord, ...]:
+        """The networks that are loaded."""
+
+    def diarize(self, waveform: Waveform, speakers: SpeakerCount, progress: Progress) -> Diarization:
+        """Return who speaks when; a sound without speech, or without samples, gives no turn."""
+
+
+def diarization(turns: Iterable[tuple[float, float, object]], duration: float) -> Diarization:
+    """Clip turns `(start, end, speaker)` to the sound, name the speakers, and join the turns into speech.
+
+    Speakers become SPEAKER_00, SPEAKER_01, … in order of first appearance; touching or overlapping turns of one
+    speaker become one.
+    """
+    clipped = [(max(0.0, start), min(end, duration), speaker) for start, end, speaker in turns]
+    kept = sorted((t for t in clipped if t[0] < t[1]), key=lambda t: (t[0], t[1], str(t[2])))
+    spans: dict[object, list[tuple[float, float]]] = {}
+    for start, end, speaker in kept:
+        spans.setdefault(speaker, []).append((start, end))
+    named = [
+        Turn(start, end, f"SPEAKER_{index:02d}")
+        for index, own in enumerate(spans.values())
+        for start, end in _union(own)
+    ]
+    speech = tuple(Segment(start, end) for start, end in _union((t[0], t[1]) for t in kept))
+    return Diarization(speech=speech, turns=tuple(sorted(named)), duration=duration)
+
+
+def clean_waveform(waveform: Waveform) -> Waveform:
+    """Return the sound with samples that are no numbers as silence and the rest limited to [-1, 1].
+
+    Raises ValueError when the sound is not mono `(samples,)`.
+    """
+    if waveform.ndim != 1:
+        raise ValueError(f"a mono sound has one axis, got shape {waveform.shape}")
+    sound = waveform.astype(np.float32, copy=False)
+    if sound.size and not (np.isfinite(sound).all() and np.abs(sound).max() <= 1.0):
+        sound = np.clip(np.nan_to_num(sound, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
+    return sound
+
+
+def _union(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined

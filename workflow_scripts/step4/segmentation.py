@@ -1,0 +1,171 @@
+"""Speaker segmentation: a PyanNet that hears up to three speakers at once in chunks of 5 s.
+
+The network is that of pyannote.audio (SincNet, bidirectional LSTM, sigmoid per local speaker; Bredin and
+Laurent 2021), written out here so that the checkpoint can be read as tensors only, without unpickling objects.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from workflow_scripts.common.errors import PreconditionError
+from workflow_scripts.step4.engine import SAMPLE_RATE, Progress, Waveform
+from workflow_scripts.step4.model_files import PinnedFile
+from workflow_scripts.step4.parallel import map_in_order
+
+CHUNK_SECONDS = 5.0
+"""Length of sound the network was trained on."""
+STEP_SECONDS = 0.5
+"""Distance of two chunks: every moment is heard ten times."""
+SINC_STRIDE = 10
+FRAME_STEP_SECONDS = SINC_STRIDE * 27 / SAMPLE_RATE
+"""Distance of two decisions of the network: 270 samples, 16.9 ms."""
+FRAME_CENTRE_SECONDS = 991 / 2 / SAMPLE_RATE
+"""Centre of the first decision's receptive field of 991 samples."""
+LOCAL_SPEAKERS = 3
+BATCH_CHUNKS = 16
+MIN_LOW_HERTZ = 50.0
+MIN_BAND_HERTZ = 50.0
+
+
+class _SincFilters(nn.Module):
+    """Band-pass filters, cosine and sine, learned by their two cut-off frequencies (asteroid's ParamSincFB)."""
+
+    def __init__(self, pairs: int, kernel: int) -> None:
+        super().__init__()
+        half = kernel // 2
+        self.low_hz_ = nn.Parameter(torch.zeros(pairs, 1))
+        self.band_hz_ = nn.Parameter(torch.zeros(pairs, 1))
+        self.register_buffer("window_", torch.zeros(half))
+        self.register_buffer("n_", torch.zeros(1, half))
+
+    def forward(self) -> torch.Tensor:
+        """Return the filters, `(2 * pairs, 1, kernel)`."""
+        low = MIN_LOW_HERTZ + self.low_hz_.abs()
+        high = torch.clamp(low + MIN_BAND_HERTZ + self.band_hz_.abs(), MIN_LOW_HERTZ, SAMPLE_RATE / 2)
+        times: Any = self.n_
+        angle_low, angle_high = low @ times, high @ times
+        scale: Any = self.window_ / (times / 2)
+        even = (angle_high.sin() - angle_low.sin()) * scale
+        odd = (angle_low.cos() - angle_high.cos()) * scale
+        band = high - low
+        cosine = torch.cat([even, 2 * band, even.flip(1)], dim=1)
+        sine = torch.cat([odd, torch.zeros_like(band), -odd.flip(1)], dim=1)
+        return torch.cat([cosine / (2 * band), sine / (2 * band)])[:, None]
+
+
+class _FilterBank(nn.Module):
+    def __init__(self, filters: int, kernel: int) -> None:
+        super().__init__()
+        self.filterbank = _SincFilters(filters // 2, kernel)
+
+    def forward(self, wave: torch.Tensor) -> torch.Tensor:
+        return functional.conv1d(wave, self.filterbank(), stride=SINC_STRIDE).abs()
+
+
+class _SincNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.wav_norm1d = nn.InstanceNorm1d(1, affine=True)
+        self.conv1d = nn.ModuleList([_FilterBank(80, 251), nn.Conv1d(80, 60, 5), nn.Conv1d(60, 60, 5)])
+        self.norm1d = nn.ModuleList([nn.InstanceNorm1d(n, affine=True) for n in (80, 60, 60)])
+
+    def forward(self, wave: torch.Tensor) -> torch.Tensor:
+        hidden = self.wav_norm1d(wave)
+        for convolution, norm in zip(self.conv1d, self.norm1d, strict=True):
+            hidden = functional.leaky_relu(norm(functional.max_pool1d(convolution(hidden), 3, 3)))
+        return hidden
+
+
+class PyanNet(nn.Module):
+    """The network: `(batch, 1, samples)` to probabilities `(batch, frames, speakers)`."""
+
+    def __init__(self, hidden: int = 128, layers: int = 4, linear: int = 128) -> None:
+        super().__init__()
+        self.sincnet = _SincNet()
+        self.lstm = nn.LSTM(60, hidden, layers, batch_first=True, bidirectional=True)
+        self.linear = nn.ModuleList([nn.Linear(2 * hidden, linear), nn.Linear(linear, linear)])
+        self.classifier = nn.Linear(linear, LOCAL_SPEAKERS)
+
+    def forward(self, wave: torch.Tensor) -> torch.Tensor:
+        hidden, _ = self.lstm(self.sincnet(wave).transpose(1, 2))
+        for layer in self.linear:
+            hidden = functional.leaky_relu(layer(hidden))
+        return torch.sigmoid(self.classifier(hidden))
+
+
+class SpeakerSegmentation:
+    """The network with its pinned weights, over overlapping chunks of a whole sound."""
+
+    def __init__(self, file: PinnedFile) -> None:
+        self.model = file.verified()
+        self._network = PyanNet()
+        try:
+            self._network.load_state_dict(read_tensors(str(file.path)))
+        except (KeyError, RuntimeError) as error:
+            raise PreconditionError(f"{file.path.name} does not hold the weights of a PyanNet: {error}") from error
+        self._network.eval()
+
+    def chunks(self, waveform: Waveform, progress: Progress) -> NDArray[np.float32]:
+        """Return the probability of each local speaker, float32 `(chunks, frames, 3)`.
+
+        Chunk c begins at `c * STEP_SECONDS`; the sound is filled up with silence to whole chunks. Local speakers
+        of two chunks have nothing to do with each other: the order within a chunk is the network's.
+        """
+        starts = chunk_starts(len(waveform))
+        batches = [(waveform, starts[i : i + BATCH_CHUNKS]) for i in range(0, len(starts), BATCH_CHUNKS)]
+        parts = list(map_in_order(self._segment, batches, progress))
+        return np.concatenate(parts) if parts else np.zeros((0, 1, LOCAL_SPEAKERS), np.float32)
+
+    def _segment(self, batch: tuple[Waveform, list[int]]) -> NDArray[np.float32]:
+        waveform, starts = batch
+        length = int(CHUNK_SECONDS * SAMPLE_RATE)
+        waves = np.zeros((len(starts), 1, length), np.float32)
+        for row, start in enumerate(starts):
+            piece = waveform[start : start + length]
+            waves[row, 0, : len(piece)] = piece
+        with torch.inference_mode():
+            return np.asarray(self._network(torch.from_numpy(waves)).numpy(), np.float32)
+
+
+def chunk_starts(samples: int) -> list[int]:
+    """First samples of the chunks that cover a sound; empty for a sound without samples."""
+    if samples == 0:
+        return []
+    step = int(STEP_SECONDS * SAMPLE_RATE)
+    beyond = max(0.0, samples - CHUNK_SECONDS * SAMPLE_RATE)
+    return [index * step for index in range(math.ceil(beyond / step) + 1)]
+
+
+def read_tensors(path: str) -> dict[str, torch.Tensor]:
+    """Return the state dictionary of a training checkpoint; other objects in it are never constructed.
+
+    The checkpoint also pickles descriptions of its training task. torch's restricted unpickler reads it with
+    inert stand-ins in their place, so no code of the file or of those classes runs.
+    """
+    names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    with torch.serialization.safe_globals([(_stand_in(name), name) for name in names]):
+        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    return {key: value for key, value in state.items() if isinstance(value, torch.Tensor)}
+
+
+def _stand_in(name: str) -> type:
+    return type(name.rpartition(".")[2], (_Inert,), {"__module__": __name__})
+
+
+class _Inert:
+    """Takes the place of any pickled object and keeps nothing of it."""
+
+    def __new__(cls, *_args: object, **_kwargs: object) -> _Inert:
+        return super().__new__(cls)
+
+    def __init__(self, *_args: object, **_kwargs: object) -> None: ...
+
+    def __setstate__(self, _state: object) -> None: ...

@@ -1,0 +1,58 @@
+"""Speaker embeddings: the GE2E encoder (Wan et al. 2018, weights of Resemblyzer) over 1.6 s mel windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from workflow_scripts.common.errors import PreconditionError
+from workflow_scripts.step4.engine import Progress
+from workflow_scripts.step4.mel import MEL_BANDS
+from workflow_scripts.step4.model_files import PinnedFile
+from workflow_scripts.step4.parallel import map_in_order
+
+DIMENSION = 256
+WINDOW_FRAMES = 160
+"""Mel frames the encoder was trained on: 1.6 s."""
+BATCH_WINDOWS = 64
+
+
+class _Encoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(MEL_BANDS, DIMENSION, 3, batch_first=True)
+        self.linear = nn.Linear(DIMENSION, DIMENSION)
+
+    def forward(self, mel: torch.Tensor) -> torch.Tensor:
+        _, (hidden, _) = self.lstm(mel)
+        raw = torch.relu(self.linear(hidden[-1]))
+        return raw / (raw.norm(dim=1, keepdim=True) + 1e-9)
+
+
+class SpeakerEmbedding:
+    """The encoder, loaded without unpickling anything but tensors."""
+
+    def __init__(self, file: PinnedFile) -> None:
+        self.model = file.verified()
+        state = torch.load(str(file.path), map_location="cpu", weights_only=True)["model_state"]
+        self._encoder = _Encoder()
+        wanted = self._encoder.state_dict().keys()
+        if not wanted <= state.keys():
+            raise PreconditionError(f"{file.path.name} does not hold the weights of a GE2E encoder.")
+        self._encoder.load_state_dict({key: state[key] for key in wanted})
+        self._encoder.eval()
+
+    def embed(self, windows: Sequence[NDArray[np.float32]], progress: Progress) -> NDArray[np.float32]:
+        """Return one unit vector per window of mel frames `(160, 40)`: float32 `(windows, 256)`."""
+        batches = [windows[i : i + BATCH_WINDOWS] for i in range(0, len(windows), BATCH_WINDOWS)]
+        parts = list(map_in_order(self._embed_batch, batches, progress))
+        return np.concatenate(parts) if parts else np.zeros((0, DIMENSION), np.float32)
+
+    def _embed_batch(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            vectors = self._encoder(torch.from_numpy(np.stack(windows)))
+        return np.asarray(vectors.numpy(), np.float32)

@@ -1,0 +1,112 @@
+"""Where there is speech: the voice activity detector and the segmentation network heard together.
+
+All series here are on 10 ms frames, those of the mel spectrogram. Measured on four real recordings (sample of
+pyannote, three AMI meetings), detection error in %: detector alone 2-35, network alone 1-7, both as below 1-7;
+and of the two only the detector stays silent on music and on noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workflow_scripts.step4.engine import Waveform
+from workflow_scripts.step4.mel import FRAME_RATE
+from workflow_scripts.step4.voice_activity import FRAME_SECONDS
+
+HYSTERESIS = 0.15
+"""How far the probability must fall below the threshold before speech ends (silero's own figure)."""
+SHORTEST_PAUSE_SECONDS = 0.1
+"""Shorter silences inside speech are part of it (silero's own figure)."""
+CONFIRMING_SECONDS = 2.0
+"""Speech that only the network hears counts when the detector hears some within this distance."""
+SPEECH_LEVEL_DB = -23.0
+LARGEST_GAIN_DB = 30.0
+
+
+def raised(waveform: Waveform) -> Waveform:
+    """Return the sound brought up to -23 dB full scale, by at most 30 dB; loud sound comes back as it is.
+
+    The detector misses most of a quiet recording: on the AMI meetings 15-68 % more error at their own level.
+    """
+    if not len(waveform):
+        return waveform
+    power = float(np.dot(waveform, waveform)) / len(waveform)
+    gain_db = min(LARGEST_GAIN_DB, SPEECH_LEVEL_DB - 10 * np.log10(power + 1e-12))
+    if gain_db <= 0:
+        return waveform
+    return np.clip(waveform * np.float32(10 ** (gain_db / 20)), -1, 1)
+
+
+def on_frames(probabilities: Iterable[NDArray[np.float32]], frames: int) -> NDArray[np.float32]:
+    """Lay the detector's 32 ms decisions on `frames` 10 ms frames: float32 `(frames,)`."""
+    blocks = list(probabilities)
+    if not blocks:
+        return np.zeros(frames, np.float32)
+    series = np.concatenate(blocks)
+    index = ((np.arange(frames) + 0.5) / FRAME_RATE / FRAME_SECONDS).astype(np.int64)
+    return series[np.minimum(index, len(series) - 1)]
+
+
+def speech_frames(
+    detector: NDArray[np.float32], network: NDArray[np.float32] | None, threshold: float, shortest_seconds: float
+) -> NDArray[np.bool_]:
+    """Decide per 10 ms frame whether there is speech, bool `(frames,)`.
+
+    Args:
+        detector: the detector's probability, float32 `(frames,)`.
+        network: the segmentation network's, float32 `(frames,)`; None without that network.
+        threshold: probability from which a frame is speech.
+        shortest_seconds: shorter stretches of speech are dropped.
+    """
+    heard = detector >= threshold
+    if network is None:
+        speech = _held(heard, detector >= threshold - HYSTERESIS)
+    else:
+        near = _widened(heard, round(CONFIRMING_SECONDS * FRAME_RATE))
+        speech = heard | ((network >= threshold) & near)
+    speech = fill_gaps(speech, round(SHORTEST_PAUSE_SECONDS * FRAME_RATE))
+    return drop_short(speech, round(shortest_seconds * FRAME_RATE))
+
+
+def runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the runs of true values, int64 `(runs, 2)`: first index, index after the last."""
+    edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
+    return np.stack([np.nonzero(edges == 1)[0], np.nonzero(edges == -1)[0]], axis=1)
+
+
+def drop_short(mask: NDArray[np.bool_], shortest: int) -> NDArray[np.bool_]:
+    """Return the mask without its runs of fewer than `shortest` frames."""
+    kept = np.zeros_like(mask)
+    for start, end in runs(mask):
+        kept[start:end] = end - start >= shortest
+    return kept
+
+
+def fill_gaps(mask: NDArray[np.bool_], shortest: int) -> NDArray[np.bool_]:
+    """Return the mask with gaps of fewer than `shortest` frames between two runs filled."""
+    filled = mask.copy()
+    spans = runs(mask)
+    for (_, end), (start, _) in zip(spans[:-1], spans[1:], strict=True):
+        if start - end < shortest:
+            filled[end:start] = True
+    return filled
+
+
+def _held(on: NDArray[np.bool_], may_stay: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep each run of `may_stay` from its first frame that is `on`."""
+    held = np.zeros_like(on)
+    for start, end in runs(may_stay):
+        first = np.argmax(on[start:end])
+        if on[start + first]:
+            held[start + first : end] = True
+    return held
+
+
+def _widened(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+    wide = np.zeros_like(mask)
+    for start, end in runs(mask):
+        wide[max(0, start - by) : end + by] = True
+    return wide

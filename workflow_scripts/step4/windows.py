@@ -1,0 +1,69 @@
+"""Cutting speech into the windows whose voices are compared.
+
+A *stretch* is speech between two pauses or two changes of the leading voice; no window crosses its ends.
+Frames are 10 ms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workflow_scripts.step4.speaker_embedding import WINDOW_FRAMES
+
+STEP_FRAMES = 40
+"""Distance of two windows: 0.4 s, a quarter of a window."""
+SHORTEST_FRAMES = 20
+"""Shorter stretches are not compared: 0.2 s hold too little of a voice."""
+NO_SPEECH = -2
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows in order of time: int64 `(n,)` each of first frame, frame after the last, and stretch."""
+
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    stretch: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def __getitem__(self, chosen: NDArray[np.int64]) -> Windows:
+        return Windows(self.start[chosen], self.end[chosen], self.stretch[chosen])
+
+    def apart(self) -> NDArray[np.bool_]:
+        """Which pairs of windows share no sound, bool `(n, n)`."""
+        return (self.start[:, None] >= self.end[None]) | (self.end[:, None] <= self.start[None])
+
+
+def windows_of(voice: NDArray[np.int64]) -> Windows:
+    """Cut the stretches of `voice`, int64 `(frames,)` with NO_SPEECH where nothing is to be compared."""
+    edges = np.concatenate([[0], np.nonzero(np.diff(voice))[0] + 1, [len(voice)]]) if len(voice) else [0]
+    found: list[tuple[int, int, int]] = []
+    stretch = 0
+    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        if voice[begin] == NO_SPEECH or end - begin < SHORTEST_FRAMES:
+            continue
+        count = 1 + max(0, -(-(end - begin - WINDOW_FRAMES) // STEP_FRAMES))
+        starts = np.rint(np.linspace(begin, max(begin, end - WINDOW_FRAMES), count)).astype(np.int64)
+        found += [(int(s), int(min(end, s + WINDOW_FRAMES)), stretch) for s in starts]
+        stretch += 1
+    table = np.array(found, np.int64).reshape(-1, 3)
+    return Windows(table[:, 0], table[:, 1], table[:, 2])
+
+
+def mel_windows(mel: NDArray[np.float32], windows: Windows) -> list[NDArray[np.float32]]:
+    """The mel frames of each window, float32 `(160, 40)`; a short window is repeated until it is full.
+
+    Repeating a voice says more about it than silence or a neighbour's voice would.
+    """
+    found = []
+    for start, end in zip(windows.start, windows.end, strict=True):
+        piece = mel[start:end]
+        if len(piece) < WINDOW_FRAMES:
+            piece = np.tile(piece, (-(-WINDOW_FRAMES // len(piece)), 1))[:WINDOW_FRAMES]
+        found.append(piece)
+    return found
