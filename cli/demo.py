@@ -41,4 +41,4 @@ def main(folder: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="scripts/demo")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 
+from cli.sentences import SentenceGroup
 from cli.tables import report_lines, status_lines, table
 from services import configuration, doctor, workflow
 from services.foreground import exit_code
 from services.pipeline import load_pipeline
 from workflow_scripts.common.devices import DEVICES
-from workflow_scripts.common.errors import WorkflowError
 from workflow_scripts.common.events import printable
 from workflow_scripts.common.settings import load_dotenv
 
@@ -21,18 +20,7 @@ Exit status: 0 all done; 1 something failed, the rest is kept; 2 wrong option or
 3 something needed is missing; 130 cancelled."""
 
 
-class _SentenceGroup(click.Group):
-    """Shows errors that are meant for people as one sentence, with their exit status."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except WorkflowError as error:
-            click.echo(printable(str(error)), err=True)
-            ctx.exit(error.exit_code)
-
-
-@click.group(cls=_SentenceGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SentenceGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Run the video analysis pipeline and see what became of it."""
     load_dotenv()
@@ -108,4 +96,4 @@ def _show(lines: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="scripts/workflow")

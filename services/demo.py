@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +10,17 @@ from services import workflow
 from services.foreground import StepReport, exit_code
 from services.pipeline import load_pipeline
 from services.sample import SAMPLE, SampleVideo, write_sample
+from services.scratch import use_scratch
 from services.status import VideoStatus
 from workflow_scripts.common.artifacts.audio import read_audio
 from workflow_scripts.common.artifacts.scenes import read_scenes
 from workflow_scripts.common.artifacts.tracking import read_tracking
-from workflow_scripts.common.errors import UsageError
 from workflow_scripts.common.paths import ROOT, output_folder
 from workflow_scripts.common.projects import Video
 
 PROJECT = "Exemple"
 #: The share of the frames with a face in which one must be found.
 FACE_COVERAGE = 0.9
-_MARKER = ".made-by-the-demo"
 
 
 @dataclass(frozen=True)
@@ -60,10 +57,7 @@ def run_demo(folder: Path | None, show: Callable[[str], None]) -> DemoReport:
     Raises:
         UsageError: the folder holds something else.
     """
-    folder = (folder or ROOT / "demo").absolute()
-    _empty(folder)
-    os.environ["WORKFLOW_DATA_DIR"] = str(folder)
-    os.environ.pop("OUTPUT_DIR", None)
+    folder = use_scratch(folder or ROOT / "demo")
     show(f"Making the sample in {folder}")
     write_sample(folder / "inbox" / f"{PROJECT}.zip")
     pipeline = load_pipeline()
@@ -73,14 +67,6 @@ def run_demo(folder: Path | None, show: Callable[[str], None]) -> DemoReport:
     docs = output_folder() / PROJECT / "docs"
     delivered = sorted(docs.iterdir()) if docs.is_dir() else []
     return DemoReport(tuple(checks), tuple(delivered), tuple(steps), tuple(videos))
-
-
-def _empty(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()) and not (folder / _MARKER).exists():
-        raise UsageError(f"{folder}: this folder holds something else than a demonstration.", hint="Name another.")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / _MARKER).touch()
 
 
 def _compare(truth: SampleVideo, videos: Sequence[VideoStatus]) -> list[Check]:

@@ -102,6 +102,10 @@ class _Foreground:
                 self._book_ended()
         except KeyboardInterrupt:
             self._end_all()
+            self._pass_on_lines()
+        except BaseException:  # nobody would read what they print, nor wait for them
+            self._end_all()
+            raise
         finally:
             signal.signal(signal.SIGTERM, before)
         return self.reports
@@ -174,6 +178,7 @@ class _Foreground:
             except subprocess.TimeoutExpired:
                 running.process.kill()
                 running.process.wait()
+            running.reader.join(1.0)
             spent = time.monotonic() - running.started
             self.reports.append(StepReport(self.pipeline[key], 130, spent, "cancelled"))
         self.running.clear()

@@ -89,6 +89,8 @@ def load_pipeline(path: Path | None = None) -> Pipeline:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("step", [])
     except (OSError, ValueError) as error:
         raise UsageError(f"{path.name}: cannot be read ({error}).") from error
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise UsageError(f"{path.name}: steps must be written as [[step]] tables.")
     steps: list[StepDefinition] = []
     for table in tables:
         steps.append(_step(path, table, {step.key for step in steps}))
@@ -103,6 +105,10 @@ def _step(path: Path, table: dict[str, Any], before: Collection[str]) -> StepDef
     except (TypeError, KeyError) as error:
         name = table.get("key", "?")
         raise UsageError(f"{path.name}: step {name}: a field is missing or unknown ({error}).") from error
+    texts = {name: value for name, value in vars(step).items() if name != "needs"}
+    wrong = [name for name, value in texts.items() if not isinstance(value, str)]
+    if wrong or not isinstance(table["needs"], list):
+        raise UsageError(f"{path.name}: step {step.key}: {', '.join(wrong) or 'needs'} is of the wrong kind.")
     unknown = [need for need in step.needs if need not in before]
     if unknown or step.key in before:
         problem = f"needs {', '.join(unknown)}, which does not come before it" if unknown else "is defined twice"

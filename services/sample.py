@@ -179,8 +179,7 @@ def _photograph() -> Picture:
     image = cv2.imread(str(path))
     if image is None:
         raise PreconditionError("matplotlib's photograph is missing.", hint="Run scripts/setup env --force.")
-    picture: Picture = np.ascontiguousarray(image[:, :, ::-1]).astype(np.uint8)
-    return picture
+    return np.array(image[:, :, ::-1], np.uint8)
 
 
 def _hills(index: int, seed: int, _options: list[str]) -> Picture:
@@ -212,7 +211,8 @@ def _clouds(index: int, seed: int, _options: list[str]) -> Picture:
     small = np.random.default_rng(seed).random((12, 30)).astype(np.float32)
     large = cv2.resize(small, (WIDTH * 2, HEIGHT), interpolation=cv2.INTER_CUBIC)
     part = large[:, index : index + WIDTH, None].clip(0, 1)
-    return (np.array([90, 140, 200]) * (1 - part) + np.array([245, 245, 250]) * part).astype(np.uint8)
+    picture: Picture = (np.array([90, 140, 200]) * (1 - part) + np.array([245, 245, 250]) * part).astype(np.uint8)
+    return picture
 
 
 SCENES: dict[str, Callable[[int, int, list[str]], Picture]] = {

@@ -25,7 +25,8 @@ NOT_READY = 3
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """Run scripts/setup; gives its exit status (0 done, 2 usage, 3 not ready or not possible, 130 stopped)."""
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         configuration = load(root)
         options = _parser(configuration).parse_args(arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import sys
 import tempfile
@@ -218,6 +219,7 @@ def _empty(environment: Environment) -> None:
 def _only_one(path: Path, name: str, out: TextIO) -> Iterator[None]:
     """Let one setup work on an environment at a time; the others wait."""
     with path.open("w", encoding="utf-8") as file:
+        os.set_inheritable(file.fileno(), True)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

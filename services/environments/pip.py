@@ -137,7 +137,12 @@ def run(command: Sequence[str], stages: Stages) -> tuple[int, list[str]]:
         log.flush()
         start = log.tell()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=clean_variables()
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=clean_variables(),
+            close_fds=False,  # the lock of `build` goes along: should setup be killed, it holds until pip has ended
         )
         try:
             while True:

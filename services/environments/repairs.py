@@ -45,7 +45,7 @@ def repair_torchaudio(environment: Environment) -> str:
         return ""  # not our case; `prove` will say what is wrong
     for library in libraries:
         library.unlink()
-    return "torchaudio without its CUDA extension"
+    return f"{environment.name}: torchaudio is used without its compiled part, which is for CUDA only."
 
 
 def fetch_asset(pip: Pip, asset: Asset) -> str:

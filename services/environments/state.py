@@ -136,7 +136,7 @@ def _compare(environment: Environment, stamp: Stamp, layers: frozenset[str], tor
         return Status.BROKEN, "the Python it was made with is gone"
     gone = sorted(set(stamp.installed) - set(installed(environment)))
     if gone:
-        return Status.BROKEN, f"{gone[0].removesuffix('.dist-info')} was removed or replaced"
+        return Status.OUTDATED, f"{gone[0].removesuffix('.dist-info')} was removed or replaced"
     if torch and stamp.torch and stamp.torch != torch:
         return Status.OUTDATED, f"it holds the {stamp.torch} build of torch, not the {torch} build"
     if not layers <= set(stamp.layers):

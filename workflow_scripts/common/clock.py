@@ -6,11 +6,14 @@ Frame indices are 0-based and rates are exact fractions; seconds and 1-based num
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from workflow_scripts.common.timeline import Segment
+
+_TIMECODE = re.compile(r"([0-9]{2,}):([0-5][0-9]):([0-5][0-9]\.[0-9]{3})")
 
 #: What STEP2 makes of every video.
 WORKING_RATE = Fraction(25)
@@ -73,5 +76,8 @@ def parse_timecode(text: str) -> Fraction:
     Raises:
         ValueError: the text is no such timecode.
     """
-    hours, minutes, seconds = text.split(":")
+    found = _TIMECODE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text[:40]!r} is no timecode HH:MM:SS.mmm")
+    hours, minutes, seconds = found.groups()
     return Fraction(int(hours) * 3600 + int(minutes) * 60) + Fraction(seconds)

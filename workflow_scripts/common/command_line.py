@@ -34,10 +34,10 @@ def main(step: Step[ItemT], description: str, targets: str = "VIDEO|PROJECT|FOLD
         description: its help text.
         targets: what its positional arguments are, for the help text.
     """
-    load_dotenv()
-    prepare_environment()
     signal.signal(signal.SIGTERM, _cancel)
     try:
+        load_dotenv()
+        prepare_environment()
         arguments = _parser(step, description, targets).parse_args()
         given = {p.name: getattr(arguments, p.name) for p in step.parameters}
         params = resolve(step.parameters, arguments.config or config_folder() / step.config, given)
@@ -55,6 +55,10 @@ def main(step: Step[ItemT], description: str, targets: str = "VIDEO|PROJECT|FOLD
     except WorkflowError as error:
         print(printable(str(error)), file=sys.stderr)
         return error.exit_code
+    except OSError as error:  # of what belongs to no item: the log, the events, the folder of projects
+        where = f" ({error.filename})" if error.filename else ""
+        print(printable(f"{step.key}: {error.strerror or error}{where}."), file=sys.stderr)
+        return 1
 
 
 def _cancel(_signal: int, _frame: FrameType | None) -> None:
@@ -109,14 +113,28 @@ def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace) -> 
             log.warning(warning)
         if pending and step.uses_accelerator:
             log.info("Device sélectionné: %s", device.upper())
+    return _conclude(run, _all(run, plans), alone)
+
+
+def _all(run: StepRun[ItemT], plans: Sequence[Plan[ItemT]]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
     try:
-        outcomes = [_one(run, plan) for plan in plans]
+        for plan in plans:
+            outcomes.append(_one(run, plan))
+    except (WorkflowError, KeyboardInterrupt) as error:
+        if not in_fresh_process():
+            states = Counter(outcome.state for outcome in outcomes)
+            code = getattr(error, "exit_code", CancelledError.exit_code)
+            run.events.emit("finished", states=dict(states), exit_code=code)
+        raise
     finally:
-        step.release()
-    return _conclude(run, outcomes, alone)
+        run.step.release()
+    return outcomes
 
 
 def _one(run: StepRun[ItemT], plan: Plan[ItemT]) -> Outcome:
+    if in_fresh_process():  # the process that started this one says what becomes of the item
+        return run.process(plan)
     if plan.reason is not None:
         run.log.info("PROCESSING_VIDEO: %s", plan.item.name)
         run.events.emit("video", video=plan.item.name, state="running", reason=plan.reason)
@@ -157,6 +175,8 @@ def _fresh_arguments(step: Step[ItemT], arguments: argparse.Namespace) -> list[s
         options += ["--device", arguments.device]
     for parameter in step.parameters:
         value = getattr(arguments, parameter.name)
-        if value is not None:
+        if isinstance(value, bool):
+            options.append(parameter.flag if value else parameter.flag.replace("--", "--no-", 1))
+        elif value is not None:
             options.append(f"{parameter.flag}={value}")
     return options

@@ -67,7 +67,8 @@ class Conversion:
     `video` and `audio` are absolute stream indices of the source (`audio` None: no sound track is written).
     `keep_timestamps` hands the source's own timestamps to the filters; without it ffmpeg shifts the file's
     start to 0 and repairs jumps, as broken MPEG streams need. `quality` is libx264's crf or NVENC's cq.
-    `threads` is fixed because libx264's output depends on it..
+    `threads` is fixed because libx264's output depends on it. `sizes_may_change` hands pictures of any size to
+    the first filter, which must be `scale`; else a new size in mid-stream starts all filters anew..
     """
 
     source: Path
@@ -83,6 +84,7 @@ class Conversion:
     quality: int = 18
     preset: str = "medium"
     threads: int = 8
+    sizes_may_change: bool = False
 
 
 # ---------------------------------------------------------------------------------------------- which ffmpeg
@@ -200,7 +202,10 @@ def _passthrough() -> dict[str, str]:
 
 def conversion_command(work: Conversion) -> list[str]:
     """Return the command that writes `work.target`: MP4, one H.264 picture, at most one AAC track."""
-    source = media_input(work.source, **({"copyts": None} if work.keep_timestamps else {}))
+    reading: dict[str, Any] = {"copyts": None} if work.keep_timestamps else {}
+    if work.sizes_may_change:
+        reading["reinit_filter"] = 0
+    source = media_input(work.source, **reading)
     nodes = [_filtered(source[str(work.video)], work.video_filters)]
     options: dict[str, Any] = {"vcodec": work.encoder, "preset": work.preset, "pix_fmt": "yuv420p", "g": 50}
     if work.encoder == "libx264":

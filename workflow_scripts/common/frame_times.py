@@ -27,6 +27,7 @@ class FrameTimes:
     constant: bool
     start: Fraction
     duration: Fraction
+    last_picture: Fraction
     jumps: int
     longest_gap: Fraction
 
@@ -56,7 +57,8 @@ def measure(
     stated = next(iter(rates), Fraction(25))
     usual = median_low(sane) if sane else max(1, round(1 / (stated * time_base)))
     longest = max(sane, default=usual)
-    last = _last(last_ticks, usual, longest, time_base, ticks[-1], sound_end)
+    near_end = gaps[-1] if gaps and 0 < gaps[-1] * time_base <= 1 else usual
+    last = _last(last_ticks, near_end, longest, time_base, ticks[-1], sound_end)
     duration = (sum(sane) + jumps * usual + last) * time_base
     grid = _grid(ticks, time_base, rates) if not jumps else None
     return FrameTimes(
@@ -64,22 +66,23 @@ def measure(
         constant=grid is not None,
         start=ticks[0] * time_base,
         duration=len(ticks) / grid if grid else duration,
+        last_picture=last * time_base,
         jumps=jumps,
         longest_gap=longest * time_base,
     )
 
 
 def _last(
-    claimed: int, usual: int, longest: int, time_base: Fraction, last_tick: int, sound_end: Fraction | None
+    claimed: int, before: int, longest: int, time_base: Fraction, last_tick: int, sound_end: Fraction | None
 ) -> int:
-    """How long the last picture stays, in ticks: its own word if that can be, else the usual gap.
+    """How long the last picture stays, in ticks: its own word if that can be, else the gap before it.
 
     Containers write 1 ms or eight hours there; 9/90000 s stands in a real phone file.
     """
     reasons = [Fraction(longest), LAST_PICTURE / time_base]
     if sound_end is not None:
         reasons.append(sound_end / time_base - last_tick)
-    return claimed if usual / 2 <= claimed <= max(reasons) else usual
+    return claimed if before / 2 <= claimed <= max(reasons) else before
 
 
 def _grid(ticks: Sequence[int], time_base: Fraction, rates: Iterable[Fraction]) -> Fraction | None:
@@ -89,6 +92,7 @@ def _grid(ticks: Sequence[int], time_base: Fraction, rates: Iterable[Fraction]) 
     mean = (len(ticks) - 1) / ((ticks[-1] - ticks[0]) * time_base)
     near = [rate for rate in _COMMON if abs(rate - mean) < mean / 100]
     candidates = dict.fromkeys([*rates, *near, mean.limit_denominator(1001)])
+    candidates.pop(Fraction(0), None)  # less than a picture in half an hour
     fits = {rate: error for rate in candidates if (error := _worst(ticks, time_base, rate)) is not None}
     return min(fits, key=lambda rate: fits[rate]) if fits else None
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, TypeVar, get_args
 
 from workflow_scripts.common.artifacts.files import load_json, write_json
 from workflow_scripts.common.errors import ArtifactError
 
 State = Literal["succeeded", "degraded"]
+RecordT = TypeVar("RecordT")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,10 @@ class FileRecord:
     def matches(self, root: Path) -> bool:
         """Whether the file is still there with the same content."""
         path = self.located(root)
-        return path.is_file() and FileRecord.of(path, root, self).sha256 == self.sha256
+        try:
+            return path.is_file() and FileRecord.of(path, root, self).sha256 == self.sha256
+        except (OSError, EOFError, zlib.error):  # what cannot be read, or unpacked, is not what was written
+            return False
 
 
 @dataclass(frozen=True)
@@ -136,19 +141,31 @@ def read_manifest(path: Path) -> Manifest | None:
         return None
     try:
         data = load_json(path)
+        if data["state"] not in get_args(State) or not all(
+            isinstance(data[name], dict) for name in ("fingerprint", "parameters", "counts", "seconds")
+        ):
+            return None
         return Manifest(
             **{
                 **data,
-                "inputs": {name: FileRecord(**record) for name, record in data["inputs"].items()},
-                "outputs": {name: FileRecord(**record) for name, record in data["outputs"].items()},
-                "models": tuple(ModelRecord(**record) for record in data["models"]),
-                "fallbacks": tuple(Fallback(**record) for record in data["fallbacks"]),
-                "gates": tuple(Gate(**record) for record in data["gates"]),
-                "warnings": tuple(data["warnings"]),
+                "inputs": {name: _checked(FileRecord(**record)) for name, record in data["inputs"].items()},
+                "outputs": {name: _checked(FileRecord(**record)) for name, record in data["outputs"].items()},
+                "models": tuple(_checked(ModelRecord(**record)) for record in data["models"]),
+                "fallbacks": tuple(_checked(Fallback(**record)) for record in data["fallbacks"]),
+                "gates": tuple(_checked(Gate(**record)) for record in data["gates"]),
+                "warnings": tuple(str(warning) for warning in data["warnings"]),
             }
         )
     except (ArtifactError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _checked(record: RecordT) -> RecordT:
+    """A record as it is; raises TypeError when a field that holds a text, or one that does not, is wrong."""
+    for name, value in vars(record).items():
+        if isinstance(value, str) != (name not in ("size", "mtime_ns", "value", "passed")):
+            raise TypeError(f"{name} is of the wrong kind")
+    return record
 
 
 def move_output(path: Path, output: str, target: Path, root: Path) -> None:

@@ -266,6 +266,7 @@ def _summary(
         frames=len(picture.ticks),
         start=times.start,
         duration=times.duration,
+        last_picture=times.last_picture,
         jumps=times.jumps,
         decode_errors=picture.errors,
         container_start=Fraction(container.start_time or 0, 1_000_000),

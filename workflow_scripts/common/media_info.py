@@ -87,6 +87,7 @@ class MediaInfo:
         variable_frame_rate: whether some picture lies off the grid of every constant rate.
         frames: decoded pictures.
         start, duration: seconds; first picture, and from there to the end of the last one.
+        last_picture: seconds that the last picture stays.
         jumps: how often time runs backwards or leaps (broken MPEG streams).
         decode_errors: packets that did not decode, and pictures marked as damaged.
         declared_duration: what the container promises, in seconds; None when it says nothing.
@@ -117,6 +118,7 @@ class MediaInfo:
     frames: int
     start: Fraction
     duration: Fraction
+    last_picture: Fraction
     jumps: int
     decode_errors: int
     container_start: Fraction
@@ -142,7 +144,7 @@ class MediaInfo:
         if data["generation"] != GENERATION:
             raise ValueError(f"it is of generation {data['generation']}, known is {GENERATION}")
         values = {field.name: data[field.name] for field in fields(cls)}
-        for name in ("pixel_aspect", "fps", "start", "duration", "container_start"):
+        for name in ("pixel_aspect", "fps", "start", "duration", "last_picture", "container_start"):
             values[name] = Fraction(values[name])
         declared = values["declared_duration"]
         values["declared_duration"] = None if declared is None else Fraction(declared)

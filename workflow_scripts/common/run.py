@@ -97,8 +97,12 @@ class StepRun(Generic[ItemT]):
         """Whether an item is to be processed, and why."""
         try:
             inputs = self.step.inputs(item)
+        except (CancelledError, PreconditionError):
+            raise
         except WorkflowError as obstacle:
             return Plan(item, None, obstacle)
+        except OSError as error:
+            return Plan(item, None, _unusable(item, error))
         if item.workflow is None:
             return Plan(item, "new")
         manifest = read_manifest(item.workflow / f"{self.step.key}.json")
@@ -112,6 +116,8 @@ class StepRun(Generic[ItemT]):
             if plan.obstacle is not None:
                 raise plan.obstacle
             if plan.reason is None:
+                if item.workflow is not None:  # what failed since then is as it was when it succeeded
+                    failure_path(item.workflow, self.step.key).unlink(missing_ok=True)
                 return Outcome(item.name, "up to date")
             with _only_one(item, self.step.key):
                 return self._down_the_ladder(item)
@@ -124,9 +130,7 @@ class StepRun(Generic[ItemT]):
         except MemoryError:
             return self._failed(item, VideoError(f"{item.name}: this machine has not enough memory for it."))
         except OSError as error:
-            where = f" ({error.filename})" if error.filename else ""
-            text = f"{item.name}: {error.strerror or error}{where}."
-            return self._failed(item, VideoError(text, hint="Check free space and permissions.", retry=True))
+            return self._failed(item, _unusable(item, error))
         except Exception as error:  # a fault of ours must not take the other videos with it
             self.log.debug("%s", item.name, exc_info=error)
             text = f"{item.name}: unexpected {type(error).__name__}: {error}."
@@ -246,6 +250,8 @@ class StepRun(Generic[ItemT]):
         handed_on = {"rung": asdict(rung) if rung else None, "fallbacks": [asdict(f) for f in fallbacks]}
         command = [sys.executable, sys.argv[0], str(item.path), *self._fresh_arguments, "--force"]
         environment = {**os.environ, FRESH_VARIABLE: json.dumps(handed_on)}
+        if item.workflow is not None:  # what is there afterwards is this attempt's
+            failure_path(item.workflow, self.step.key).unlink(missing_ok=True)
         code = subprocess.run(command, env=environment, check=False).returncode
         manifest = read_manifest(item.workflow / f"{self.step.key}.json") if item.workflow else None
         if code == 0 and manifest is not None:
@@ -255,6 +261,12 @@ class StepRun(Generic[ItemT]):
             return Outcome(item.name, "failed", f"{failure['message']} {failure['hint']}".strip())
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
         raise VideoError(f"{item.name}: a fresh process for it {how}.", retry=True)
+
+
+def _unusable(item: Item, error: OSError) -> VideoError:
+    where = f" ({error.filename})" if error.filename else ""
+    text = f"{item.name}: {error.strerror or error}{where}."
+    return VideoError(text, hint="Check free space and permissions.", retry=True)
 
 
 def _failed_gates(manifest: Manifest) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +81,7 @@ class Parameter:
             return value
         try:
             parsed = self._convert(value)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise self._refusal(value, origin) from error
         in_range = (self.minimum is None or parsed >= self.minimum) and (
             self.maximum is None or parsed <= self.maximum
@@ -99,12 +101,12 @@ class Parameter:
             return int(value) if isinstance(value, str) or value == int(value) else int("not whole")
         if self.type is float:
             number = float(value)
-            if number != number:
-                raise ValueError("not a number")
+            if not math.isfinite(number):
+                raise ValueError("not a finite number")
             return number
         if not isinstance(value, str):
             raise TypeError("not a text")
-        return Path(value) if self.type is Path else value
+        return Path(value).expanduser().absolute() if self.type is Path else value
 
     def _refusal(self, value: Any, origin: str) -> UsageError:
         shown = "(hidden)" if self.secret else repr(value)
@@ -181,6 +183,8 @@ def resolve(table: Sequence[Parameter], config: Path | None, given: Mapping[str,
     return Settings(settings)
 
 
+#: What may stand before `=` in a `.env` file; other lines are comments.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: Names that `load_dotenv` put into the environment, so that an origin can be told.
 _from_dotenv: set[str] = set()
 
@@ -229,14 +233,15 @@ def read_dotenv(path: Path) -> dict[str, str]:
     values = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if not equals or name.startswith("#"):
+        name = name.strip()
+        if not equals or not _NAME.fullmatch(name):
             continue
         value = value.strip()
         if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]
         else:
             value = value.partition(" #")[0].rstrip()
-        values[name.strip()] = value
+        values[name] = value
     return values
 
 
@@ -247,11 +252,11 @@ def add_options(parser: argparse.ArgumentParser, table: Sequence[Parameter]) -> 
         default = "not set" if parameter.default is None else parameter.default
         text = f"{parameter.help} ({parameter.allowed}; default: {default}"
         text += f"; environment: {parameter.env})" if parameter.env else ")"
-        group.add_argument(
-            parameter.flag,
-            dest=parameter.name,
-            metavar=parameter.name.rpartition("_")[2].upper(),
-            nargs="?" if parameter.type is bool else None,
-            const="true" if parameter.type is bool else None,
-            help=text.replace("%", "%%"),
-        )
+        text = text.replace("%", "%%")
+        if parameter.type is bool:  # takes no value, which could be meant as a target
+            group.add_argument(
+                parameter.flag, dest=parameter.name, action=argparse.BooleanOptionalAction, help=text
+            )
+        else:
+            metavar = parameter.name.rpartition("_")[2].upper()
+            group.add_argument(parameter.flag, dest=parameter.name, metavar=metavar, help=text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def extract(source: Path, record: FileRecord, projects: Path, limits: Limits, pr
                     layout.renamed,
                     layout.outside,
                 )
-                _write_origin(partial, source, record, layout, made)
+                _write_origin(partial, source, record, layout, writer.digests, made)
                 return replace(made, project=become_project(partial, name))
 
 
@@ -144,7 +144,9 @@ def _check_copies(source: Path, archive: Archive, layout: Layout, partial: Path,
             )
 
 
-def _write_origin(partial: Path, source: Path, record: FileRecord, layout: Layout, made: Extraction) -> None:
+def _write_origin(
+    partial: Path, source: Path, record: FileRecord, layout: Layout, digests: Mapping[int, str], made: Extraction
+) -> None:
     path = partial / ORIGIN
     path.parent.mkdir(parents=True)
     write_json(
@@ -154,7 +156,7 @@ def _write_origin(partial: Path, source: Path, record: FileRecord, layout: Layou
             "format": "folder" if source.is_dir() else format_of(source) or "video",
             "size": record.size,
             "sha256": record.sha256,
-            "files": sorted(str(target) for target in layout.targets.values()),
+            "files": {str(target): digests[index] for index, target in sorted(layout.targets.items())},
             "bytes": made.size,
             "videos": made.videos,
             "dropped": list(made.dropped),

@@ -23,12 +23,14 @@ from workflow_scripts.step1.limits import Meter
 from workflow_scripts.step1.members import Kind, Member, shown
 from workflow_scripts.step1.reading import CHUNK, Format, Receiver, telling_damage
 
-#: A header that only carries a long name or attributes is read into memory whole; honest ones take < 10 kB.
-_MAX_HEADER_BYTES = 1 << 20
+#: A header that only carries a long name or attributes is read into memory whole and searched in time that
+#: grows with its square; honest ones take a few kB.
+_MAX_HEADER_BYTES = 1 << 16
 _HEADER_TYPES = {
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
     tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
 }  # fmt: skip
+_SPARSE = "a sparse file, which is not read here: pack without --sparse"
 #: Bytes unpacked at a time.
 _BUFFER = 1 << 18
 #: The largest window a zstd frame may ask for, as a power of two: 2 GiB, what `zstd --long=31` writes.
@@ -46,18 +48,28 @@ class _StrictTarInfo(tarfile.TarInfo):
     def fromtarfile(cls, archive: tarfile.TarFile) -> Any:
         """Read the next header; damage is an error, wherever it is."""
         try:
-            return super().fromtarfile(archive)
+            info = super().fromtarfile(archive)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
             raise
         except tarfile.HeaderError as error:
             cut = type(error).__name__ in ("EmptyHeaderError", "TruncatedHeaderError")
             raise _DamagedTarError("it ends without its end mark" if cut else f"a bad header, {error}") from error
+        if info.size < 0:  # the next header would be looked for before this one, and found for ever
+            raise _DamagedTarError("a negative size")
+        return info
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.size < 0:
+            raise _DamagedTarError("a negative size")
         if self.type in _HEADER_TYPES and self.size > _MAX_HEADER_BYTES:
-            raise _DamagedTarError("a header of over 1 MB")
+            raise _DamagedTarError("a header of over 64 kB")
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise _DamagedTarError(_SPARSE)
         member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
         return member
+
+    def _proc_gnusparse_10(self, next: Any, pax_headers: Any, archive: Any) -> None:
+        raise _DamagedTarError(_SPARSE)
 
 
 class TarArchive:
@@ -148,7 +160,7 @@ def _open(path: Path, kind: Format, stream: Any) -> tarfile.TarFile:
         if kind == "tar":
             raise
         raise RefusedError(
-            f"{shown(path.name)}: a packed file ({kind}) with no tar archive inside.",
+            f"{shown(path.name)}: a packed file ({kind}) that is damaged or holds no tar archive ({error}).",
             hint="Pack it as zip, tar or 7z.",
         ) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -115,7 +116,7 @@ class ConvertVideos(Step[Video]):
                 encoder = _encode(source, partial, info, work, job)
             with job.phase("check"):
                 result = probe(partial, time_limit_s=job.params.measure_limit_s, progress=_counted(job))
-                require_usable(work, result)
+                require_usable(info.name, work, result)
                 figures = gates(info, work, result, _sound_lags(source, info, partial, result, work))
             original = put_in_place(item, source, info.sha256, partial)
         finally:
@@ -136,9 +137,9 @@ def _present_name(target: str) -> str:
 
 
 def _check_name(video: Video) -> None:
-    raw = video.stem.encode("utf-8", "surrogateescape")
-    shown = raw.decode("utf-8", "backslashreplace")
-    if shown != video.stem:
+    raw = os.fsencode(video.stem)
+    shown = os.fsencode(video.name).decode("utf-8", "backslashreplace")
+    if shown != video.name:
         raise RefusedError(f"{shown}: its name is not valid UTF-8.", hint="Rename the file.")
     room = 255 - len(LONGEST_ARTIFACT_SUFFIX)
     if len(raw) > room:
@@ -173,6 +174,7 @@ def _encode(source: Path, target: Path, info: MediaInfo, work: Convert, job: Job
             audio_rate=work.sound_rate,
             audio_channels=work.sound_channels,
             keep_timestamps=work.keep_timestamps,
+            sizes_may_change=work.sizes_may_change,
             encoder="h264_nvenc" if encoder == "h264_nvenc" else "libx264",
             quality=job.params.crf,
             preset="p5" if encoder == "h264_nvenc" else job.params.preset,

@@ -40,6 +40,7 @@ class Convert:
     warnings: tuple[str, ...]
     frames: int
     video_filters: tuple[Filter, ...]
+    sizes_may_change: bool
     sound: AudioStream | None
     sound_filters: tuple[Filter, ...]
     sound_rate: int
@@ -73,6 +74,7 @@ def plan(info: MediaInfo, *, suffix: str, can_tone_map: bool) -> Untouched | Con
         warnings=warnings,
         frames=frames,
         video_filters=_video_filters(info, zero, frames, can_tone_map),
+        sizes_may_change=not info.interlaced,
         sound=sound,
         sound_filters=_sound_filters(zero, frames, rate),
         sound_rate=rate,
@@ -153,28 +155,37 @@ def _square_size(info: MediaInfo) -> tuple[int, int]:
 
 def _video_filters(info: MediaInfo, zero: Fraction, frames: int, can_tone_map: bool) -> tuple[Filter, ...]:
     """Picture `i` of the result is the last one of the source that begins, to the nearest frame, by `i`."""
-    width, height = _square_size(info)
-    chain = [
+    clock = [
         Filter.of("settb", expr=Fraction(1, _TICKS)),
         Filter.of("setpts", expr=f"PTS-{round(zero * _TICKS)}"),
     ]
-    if info.interlaced:
-        chain.append(Filter.of("bwdif", mode="send_frame", parity="auto", deint="interlaced"))
-    chain.append(Filter.of("fps", fps=25, round="near", start_time=0))
-    if info.colour.hdr and can_tone_map:
-        chain += _tone_mapping(info)
-    scale: dict[str, int | str] = {"w": width, "h": height, "flags": "bicubic", "out_range": "tv"}
-    if info.pix_fmt.startswith(("gbr", "rgb", "bgr", "argb", "abgr", "pal8", "0rgb", "0bgr")):
-        scale["out_color_matrix"] = "bt709"
-    chain += [
-        Filter.of("scale", **scale),
+    grid = Filter.of("fps", fps=25, round="near", start_time=0)
+    tail = [
         Filter.of("setsar", sar=1),
         Filter.of("format", pix_fmts="yuv420p"),
-        # How long the last picture stays is decided here, not by each ffmpeg's idea of it.
-        Filter.of("tpad", stop_mode="clone", stop=2),
+        # How long the last picture stays is decided here, not by each ffmpeg's idea of it. No more is made up:
+        # where pictures are lost the result is too short, and its check fails.
+        Filter.of("tpad", stop_mode="clone", stop=math.ceil(info.last_picture * WORKING_RATE) + 1),
         Filter.of("trim", end_frame=frames),
     ]
-    return tuple(chain)
+    maps_tones = info.colour.hdr and can_tone_map
+    size = _scaling(info, keep_colour=maps_tones)
+    tones = _tone_mapping(info) if maps_tones else []
+    if info.interlaced:  # lines can only be told apart before the size changes
+        return (*clock, Filter.of("bwdif", mode="send_frame", parity="auto", deint="interlaced"),
+                grid, size, *tones, *tail)  # fmt: skip
+    return (size, *clock, grid, *tones, *tail)
+
+
+def _scaling(info: MediaInfo, *, keep_colour: bool) -> Filter:
+    """To the one size, whatever sizes follow each other in the file, and to video range."""
+    width, height = _square_size(info)
+    options: dict[str, int | str] = {"w": width, "h": height, "flags": "bicubic"}
+    if not keep_colour:
+        options["out_range"] = "tv"
+        if info.pix_fmt.startswith(("gbr", "rgb", "bgr", "argb", "abgr", "pal8", "0rgb", "0bgr")):
+            options["out_color_matrix"] = "bt709"
+    return Filter.of("scale", **options)
 
 
 def _tone_mapping(info: MediaInfo) -> list[Filter]:

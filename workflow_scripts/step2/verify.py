@@ -37,7 +37,7 @@ def gates(
     return tuple(checks)
 
 
-def require_usable(work: Convert, result: MediaInfo) -> None:
+def require_usable(name: str, work: Convert, result: MediaInfo) -> None:
     """Make sure that a result may take the source's place.
 
     Raises:
@@ -46,9 +46,9 @@ def require_usable(work: Convert, result: MediaInfo) -> None:
     verdict = plan(result, suffix="mp4", can_tone_map=True)
     if not isinstance(verdict, Untouched):
         flaws = ", ".join(verdict.reasons)
-        raise VideoError(f"{result.name}: the converted video failed its check ({flaws}).", retry=True)
+        raise VideoError(f"{name}: the converted video failed its check ({flaws}).", retry=True)
     if abs(result.frames - work.frames) > 1 or result.fps != WORKING_RATE:
         raise VideoError(
-            f"{result.name}: the converted video holds {result.frames} pictures instead of {work.frames}.",
+            f"{name}: the converted video holds {result.frames} pictures instead of {work.frames}.",
             hint="The source was left where it is; it may be damaged.",
         )

@@ -18,6 +18,8 @@ STEP_FRAMES = 40
 SHORTEST_FRAMES = 20
 """Shorter stretches are not compared: 0.2 s hold too little of a voice."""
 NO_SPEECH = -2
+SPEECH_MEL_POWER = 0.05
+"""Mean mel power of speech as loud as the encoder was trained on."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,23 @@ def windows_of(voice: NDArray[np.int64]) -> Windows:
 def mel_windows(mel: NDArray[np.float32], windows: Windows) -> list[NDArray[np.float32]]:
     """The mel frames of each window, float32 `(160, 40)`; a short window is repeated until it is full.
 
-    Repeating a voice says more about it than silence or a neighbour's voice would.
+    Every stretch is brought to one level first: how loud somebody is recorded says nothing about the voice, and
+    the encoder hears power. Repeating a voice says more about it than silence or a neighbour's voice would.
     """
     found = []
-    for start, end in zip(windows.start, windows.end, strict=True):
-        piece = mel[start:end]
+    gains = _stretch_gains(mel, windows)
+    for start, end, stretch in zip(windows.start, windows.end, windows.stretch, strict=True):
+        piece = mel[start:end] * gains[stretch]
         if len(piece) < WINDOW_FRAMES:
             piece = np.tile(piece, (-(-WINDOW_FRAMES // len(piece)), 1))[:WINDOW_FRAMES]
         found.append(piece)
     return found
+
+
+def _stretch_gains(mel: NDArray[np.float32], windows: Windows) -> NDArray[np.float32]:
+    """What brings each stretch to the level of speech, float32 `(stretches,)`."""
+    bounds = np.nonzero(np.diff(windows.stretch, prepend=-1))[0]
+    lasts = np.append(bounds[1:], len(windows)) - 1 if len(windows) else bounds
+    spans = zip(windows.start[bounds], windows.end[lasts], strict=True)
+    powers = [float(mel[start:end].mean()) for start, end in spans]
+    return np.array([SPEECH_MEL_POWER / max(power, 1e-12) for power in powers], np.float32)

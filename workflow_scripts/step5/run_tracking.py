@@ -135,11 +135,10 @@ class RunTracking(VideoStep):
         from workflow_scripts.step5.video_faces import video_faces
 
         frames = job.clock.frames
-        with closing(video_faces(item.path, frames, self._finders)) as faces:
+        with closing(video_faces(item.path, job.media.video_index, frames, self._finders)) as faces:
             for done, found in enumerate(faces, 1):
                 yield found
-                if done % 5 == 0 or done == frames:
-                    job.progress(done, frames, "frames")
+                job.progress(done, frames, "frames")
 
     def release(self) -> None:
         """Close the networks."""

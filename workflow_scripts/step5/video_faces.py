@@ -30,8 +30,12 @@ def available_workers(asked: int) -> int:
     return asked or min(cores, MAX_WORKERS)
 
 
-def decode_pictures(path: Path, expected: int) -> Generator[tuple[Image, float]]:
+def decode_pictures(path: Path, stream_index: int, expected: int) -> Generator[tuple[Image, float]]:
     """Every decoded picture, RGB (height, width, 3), with the factor from its pixels to the video's.
+
+    Args:
+        path: the 25 fps video.
+        stream_index: which track is the picture, and `expected` how many pictures it has, as STEP2 measured.
 
     Raises:
         RefusedError: the file cannot be opened as a video.
@@ -41,9 +45,9 @@ def decode_pictures(path: Path, expected: int) -> Generator[tuple[Image, float]]
 
     count = 0
     with open_media(path) as container:
-        stream = container.streams.best("video")
-        if not isinstance(stream, av.VideoStream):
-            raise ClockError(f"{path.name}: holds no picture, STEP2 measured {expected} frames.")
+        stream = next((track for track in container.streams.video if track.index == stream_index), None)
+        if stream is None:
+            raise ClockError(f"{path.name}: track {stream_index}, which STEP2 measured, is no picture.")
         stream.thread_type = "AUTO"
         for packet in container.demux(stream):
             try:
@@ -103,7 +107,9 @@ def find_faces(
                 future.cancel()
 
 
-def video_faces(path: Path, expected: int, finders: Sequence[Finder]) -> Generator[tuple[FaceDetection, ...]]:
+def video_faces(
+    path: Path, stream_index: int, expected: int, finders: Sequence[Finder]
+) -> Generator[tuple[FaceDetection, ...]]:
     """The faces of every frame of a video file, in order; `expected` frames or a ClockError at the end."""
-    with closing(decode_pictures(path, expected)) as pictures:
+    with closing(decode_pictures(path, stream_index, expected)) as pictures:
         yield from find_faces(pictures, finders)

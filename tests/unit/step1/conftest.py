@@ -103,7 +103,7 @@ class Workplace:
 
     def extract(self, source: Path, limits: Limits = LIMITS) -> Extraction:
         """Extract one source."""
-        return extract(source, record_of(source), self.projects, limits, lambda done, total, unit: None)
+        return extract(source, record_of(source), self.projects, limits, lambda *_: None)
 
     def left(self) -> list[str]:
         """What lies among the projects besides the lock."""
@@ -120,5 +120,11 @@ def work(tmp_path: Path) -> Workplace:
 def make() -> SimpleNamespace:
     """The builders above."""
     return SimpleNamespace(
-        entry=Entry, raw_zip=raw_zip, zip=plain_zip, tar=plain_tar, seven_zip=plain_seven_zip, tree=tree, limits=LIMITS
+        entry=Entry,
+        raw_zip=raw_zip,
+        zip=plain_zip,
+        tar=plain_tar,
+        seven_zip=plain_seven_zip,
+        tree=tree,
+        limits=LIMITS,
     )

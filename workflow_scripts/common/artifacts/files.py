@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -12,6 +14,9 @@ from typing import IO, Any
 
 from workflow_scripts.common.atomic import atomic_writer
 from workflow_scripts.common.errors import ArtifactError
+
+#: A rate as a number or a quotient; the lengths bound what an exact fraction of it can cost.
+_RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,20})?)(?:/([0-9]{1,12}))?")
 
 
 @contextmanager
@@ -25,7 +30,7 @@ def open_text(path: Path) -> Iterator[IO[str]]:
         opener = gzip.open if path.suffix == ".gz" else open
         with opener(path, "rt", encoding="utf-8-sig", newline="") as stream:
             yield stream
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise ArtifactError(path, f"cannot be read ({_reason(error)}).") from error
 
 
@@ -79,12 +84,11 @@ def rate_from_json(path: Path, value: object) -> Fraction | None:
     """
     if value is None:
         return None
-    try:
-        rate = Fraction(str(value)).limit_denominator(100_000)
-    except (ValueError, ZeroDivisionError) as error:
-        raise ArtifactError(path, f"its frame rate {value!r} is not a number.") from error
+    found = _RATE.fullmatch(str(value))
+    over, under = (Fraction(part or 1) for part in found.groups()) if found else (Fraction(0), Fraction(0))
+    rate = (over / under).limit_denominator(100_000) if under else Fraction(0)
     if rate <= 0:
-        raise ArtifactError(path, f"its frame rate {value!r} is not positive.")
+        raise ArtifactError(path, f"its frame rate {_short(value)} is not a positive number.")
     return rate
 
 
@@ -97,9 +101,14 @@ def count_from_json(path: Path, data: dict[str, Any]) -> int | None:
     value = data.get("total_frames")
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 0:
-        raise ArtifactError(path, f"its total_frames {value!r} is not a number of frames.")
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole or value < 0:
+        raise ArtifactError(path, f"its total_frames {_short(value)} is not a number of frames.")
     return int(value)
+
+
+def _short(value: object) -> str:
+    return repr(value)[:60]
 
 
 def frames_list(path: Path, data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -125,5 +134,5 @@ def check_number(path: Path, frame: dict[str, Any], index: int) -> None:
     """
     if frame.get("frame") != index + 1:
         raise ArtifactError(
-            path, f"frames are not numbered 1, 2, 3, …: entry {index + 1} says {frame.get('frame')!r}."
+            path, f"frames are not numbered 1, 2, 3, …: entry {index + 1} says {_short(frame.get('frame'))}."
         )

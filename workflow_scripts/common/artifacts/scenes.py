@@ -50,7 +50,10 @@ def read_scenes(path: Path) -> tuple[Shot, ...]:
             shots that leave a gap, overlap or do not begin at frame 1.
     """
     with open_text(path) as stream:
-        rows = [row for row in csv.reader(stream) if row]
+        try:
+            rows = [row for row in csv.reader(stream) if row]
+        except csv.Error as error:
+            raise ArtifactError(path, f"is no scenes file ({error}).") from error
     if not rows or tuple(cell.strip() for cell in rows[0]) != HEADER:
         found = ",".join(rows[0]) if rows else "nothing"
         raise ArtifactError(path, f"is no scenes file: its header is {found[:60]!r}.")

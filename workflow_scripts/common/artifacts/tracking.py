@@ -240,7 +240,7 @@ def _our_head(path: Path) -> dict[str, Any] | None:
         return None
     try:
         head = json.loads(first[: -len(', "frames": [\n')] + "}")["metadata"]
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, RecursionError):
         return None
     return head if isinstance(head, dict) else None
 
@@ -256,7 +256,7 @@ def _stream_entries(path: Path) -> Iterator[dict[str, Any]]:
                 continue
             try:
                 entry = json.loads(text.removesuffix(","))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ArtifactError(path, f"a frame is not valid JSON ({error}).") from error
             if not isinstance(entry, dict):
                 raise ArtifactError(path, "an entry of frames is not a frame.")
@@ -269,13 +269,16 @@ def _object(path: Path, index: int, item: object) -> TrackedObject:
         raise ArtifactError(path, f"an object of frame {index + 1} has no id.")
     try:
         return _tolerant_object(item)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = f"{type(error).__name__}: {error}"
         raise ArtifactError(path, f"object {item['id']} of frame {index + 1} is damaged ({what}).") from error
 
 
 def _tolerant_object(item: dict[str, Any]) -> TrackedObject:
     centroid_y, confidence = item.get("centroid_y"), item.get("confidence")
+    for name, kind in (("blendshapes", dict), ("speaking_sources", dict), ("active_speakers", list)):
+        if item.get(name) and not isinstance(item[name], kind):
+            raise TypeError(f"{name} is no {kind.__name__}")
     return TrackedObject(
         id=str(item["id"]),
         label=str(item["label"]),

@@ -1,0 +1,162 @@
+"""Which environment runs which tests, and what all tests share.
+
+Tests lie in folders that mirror the code; no folder is a package, for an installed one is called `tests` too.
+A `conftest.py` must be importable in every environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from workflow_scripts.common.manifest import FileRecord, Manifest
+from workflow_scripts.common.media_info import Colour, MediaInfo, write_media
+from workflow_scripts.common.projects import Project, Video
+
+TESTS = Path(__file__).parent
+#: The folders whose tests need the libraries of another environment than `env`.
+ENVIRONMENTS = {
+    TESTS / "unit" / "step3": "transnet_env",
+    TESTS / "unit" / "step4": "audio_env",
+    TESTS / "audio": "audio_env",
+}
+HERE = Path(sys.prefix).name
+
+# The machine may be busy: a slow example is no fault of the code.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
+
+
+def has_tests_for_here(path: Path) -> bool:
+    """Whether a file or folder holds tests that run in this environment."""
+    owner = next((name for folder, name in ENVIRONMENTS.items() if path.is_relative_to(folder)), "env")
+    inside = {name for folder, name in ENVIRONMENTS.items() if folder.is_relative_to(path)}
+    here = HERE if HERE in ENVIRONMENTS.values() else "env"
+    return here == owner or here in inside
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave out what was named on the command line and belongs to another environment."""
+    folder = config.invocation_params.dir
+    config.args = [arg for arg in config.args if has_tests_for_here((folder / arg.partition("::")[0]).resolve())]
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the files and folders of other environments."""
+    return None if has_tests_for_here(collection_path) else True
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of the test's own, and no setting from outside that decides where things go."""
+    for name in list(os.environ):
+        if name == "OUTPUT_DIR" or (name.startswith("WORKFLOW_") and name != "WORKFLOW_FFMPEG"):
+            monkeypatch.delenv(name)
+    folder = tmp_path / "data"
+    monkeypatch.setenv("WORKFLOW_DATA_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def closed_logs() -> Iterator[None]:
+    """Close the log files that a step opened in this process."""
+    yield
+    logger = logging.getLogger("workflow")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+
+
+MakeConverted = Callable[..., Video]
+
+
+@pytest.fixture
+def make_converted(data_folder: Path) -> MakeConverted:
+    """`make_converted(project, name, frames=50, fps=25)`: a video as STEP2 leaves it, its picture made up."""
+
+    def make(project: str, name: str, frames: int = 50, fps: Fraction = Fraction(25)) -> Video:
+        video = Video(Project(folder := data_folder / "projets_extraits" / project, folder / "docs"), name)
+        video.path.parent.mkdir(parents=True, exist_ok=True)
+        video.path.write_bytes(f"the picture of {name}".encode())
+        write_media(video.workflow / "media.json", media_info(video, frames, fps))
+        finish(video, "STEP2", {"video": video.path})
+        return video
+
+    return make
+
+
+Finish = Callable[..., None]
+
+
+@pytest.fixture(name="finish")
+def finish_fixture() -> Finish:
+    """`finish(video, step, outputs, **fields)` writes the manifest of a step that has finished."""
+    return finish
+
+
+def finish(video: Video, step: str, outputs: dict[str, Path], **fields: object) -> None:
+    """Write the manifest that a finished step leaves."""
+    values: dict[str, object] = {
+        "step": step,
+        "version": "1",
+        "state": "succeeded",
+        "inputs": {},
+        "outputs": {role: FileRecord.of(path, video.root) for role, path in outputs.items()},
+        "parameters": {},
+        "fingerprint": {},
+        "models": (),
+        "device_asked": "cpu",
+        "device_used": "cpu",
+        "fallbacks": (),
+        "counts": {},
+        "gates": (),
+        "warnings": (),
+        "started": "2026-01-01T00:00:00.000+00:00",
+        "finished": "2026-01-01T00:00:01.000+00:00",
+        "seconds": {"total": 1.0},
+        **fields,
+    }
+    Manifest(**values).write(video.workflow / f"{step}.json")  # type: ignore[arg-type]
+
+
+def media_info(video: Video, frames: int, fps: Fraction) -> MediaInfo:
+    """Measurements of a converted video of 640x360 without sound."""
+    return MediaInfo(
+        name=video.name,
+        size=video.path.stat().st_size,
+        sha256=hashlib.sha256(video.path.read_bytes()).hexdigest(),
+        container="mov,mp4,m4a,3gp,3g2,mj2",
+        codec="h264",
+        pix_fmt="yuv420p",
+        bit_depth=8,
+        video_index=0,
+        video_streams=1,
+        cover_pictures=0,
+        width=640,
+        height=360,
+        display_width=640,
+        display_height=360,
+        rotation=0,
+        mirrored=False,
+        pixel_aspect=Fraction(1),
+        interlaced=False,
+        colour=Colour("tv", "bt709", "bt709", "bt709"),
+        fps=fps,
+        variable_frame_rate=False,
+        frames=frames,
+        start=Fraction(0),
+        duration=frames / fps,
+        jumps=0,
+        decode_errors=0,
+        container_start=Fraction(0),
+        declared_duration=frames / fps,
+        audio=(),
+    )

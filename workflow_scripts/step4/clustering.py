@@ -1,0 +1,199 @@
+"""Which windows are the same speaker, and how many speakers there are.
+
+Windows are over-clustered, then the most similar pair of clusters is merged until all are too different to be
+one person. Similarity is *relative*: how alike windows of two clusters are, divided by how alike windows of the
+same cluster are. A recording's channel and a voice's variety raise both alike and cancel out. Measured on 60
+sounds (real ones and dialogues put together from them; docs/measurements.md): 0.95-1.05 between parts of one
+voice, 0.5-0.9 between people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+
+from workflow_scripts.step4.contacts import Contacts
+from workflow_scripts.step4.engine import SpeakerCount
+from workflow_scripts.step4.windows import Windows
+
+FIRST_CLUSTERS = 12
+"""Clusters to begin with, or twice the smallest number of speakers asked for when that is more."""
+SAME_PLACE, UNKNOWN, APART = 0.86, 0.90, 0.93
+"""Relative similarity from which two clusters are one speaker, by what the segmentation network says of the two:
+it hears them as one, they never meet in a chunk, it tells them apart."""
+MEETINGS = 3
+"""Chunks in which two clusters must meet before the network's word counts."""
+TYPICAL_SIMILARITY, TYPICAL_PAIRS = 0.75, 2
+"""Similarity of two windows of one voice, and how many measured pairs it weighs as much as."""
+PRIOR_WINDOWS = 1.0
+"""How many independent windows the assumption "one speaker" weighs as much as."""
+WINDOW_SECONDS = 1.6
+FRAMES_PER_SECOND = 100
+PURE_SECONDS = 2.4
+"""A run of windows shorter than this inside a stretch may be nothing but windows across a change of speaker."""
+LEAST_EVIDENCE_SECONDS = 1.0
+"""A speaker has at least this much speech in runs that are not mere transitions."""
+MOST_WINDOWS = 2000
+"""Windows that are compared pair by pair (32 MB of similarities); of more, whole stretches are left out evenly."""
+REFINEMENTS = 10
+
+Vectors = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+def cluster(
+    embeddings: NDArray[np.float32], windows: Windows, contacts: Contacts | None, speakers: SpeakerCount
+) -> Labels:
+    """Return the speaker of each window: int64 `(windows,)`, numbers without gaps from 0.
+
+    Args:
+        embeddings: one unit vector per window, float32 `(windows, dimensions)`.
+        windows: where they lie.
+        contacts: what the segmentation network heard there; None without that network.
+        speakers: how many to find. Fewer come back when there are fewer windows than that.
+    """
+    if len(windows) == 0:
+        return np.zeros(0, np.int64)
+    vectors = embeddings.astype(np.float64)
+    chosen = _some_stretches(windows)
+    evidence = _Evidence.of(vectors[chosen], windows[chosen], contacts[chosen] if contacts else None)
+    labels = _merge(evidence, *_limits(speakers, len(chosen)))
+    if len(chosen) == len(windows):
+        return labels
+    return _nearest(vectors, evidence.vectors, labels)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """The windows that are compared, `similarity` being the cosine of each pair, `apart` whether they share sound."""
+
+    vectors: Vectors
+    windows: Windows
+    contacts: Contacts | None
+    similarity: Vectors
+    apart: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, vectors: Vectors, windows: Windows, contacts: Contacts | None) -> _Evidence:
+        return cls(vectors, windows, contacts, vectors @ vectors.T, windows.apart())
+
+
+def _limits(speakers: SpeakerCount, windows: int) -> tuple[int, int]:
+    """Smallest and largest number of clusters."""
+    low = speakers.exact or speakers.minimum or 1
+    high = speakers.exact or speakers.maximum or windows
+    return min(low, windows), min(high, windows)
+
+
+def _some_stretches(windows: Windows) -> NDArray[np.int64]:
+    """Indices of the windows to compare: all, or those of every n-th stretch."""
+    every = -(-len(windows) // MOST_WINDOWS)
+    chosen = np.nonzero(windows.stretch % every == 0)[0]
+    return chosen[:: -(-len(chosen) // MOST_WINDOWS)] if len(chosen) else np.arange(0, len(windows), every)
+
+
+def _merge(evidence: _Evidence, low: int, high: int) -> Labels:
+    """Merge clusters from many to as many as there are speakers, between `low` and `high`."""
+    count = len(evidence.vectors)
+    if count == 1:
+        return np.zeros(1, np.int64)
+    first = min(count, max(FIRST_CLUSTERS, 2 * low))
+    labels = _numbered(fcluster(linkage(evidence.vectors, "ward"), first, "maxclust"))
+    while True:
+        labels = _refined(evidence.vectors, labels, low)
+        clusters = int(labels.max()) + 1
+        if clusters <= low:
+            return labels
+        seconds = _pure_seconds(evidence.windows, labels)
+        weakest = int(seconds.argmin())
+        if seconds[weakest] < LEAST_EVIDENCE_SECONDS:
+            labels = _without(evidence.vectors, labels, weakest)
+            continue
+        excess = _relative_similarity(evidence, labels, seconds) - _one_speaker_from(evidence.contacts, labels)
+        np.fill_diagonal(excess, -np.inf)
+        one, other = np.unravel_index(int(excess.argmax()), excess.shape)
+        if excess[one, other] < 0 and clusters <= high:
+            return labels
+        labels = _numbered(np.where(labels == one, other, labels))
+
+
+def _relative_similarity(evidence: _Evidence, labels: Labels, seconds: Vectors) -> Vectors:
+    """How alike each two clusters are, 1 for one voice: `(clusters, clusters)`, drawn to 1 where there is little."""
+    member = np.eye(int(labels.max()) + 1)[labels]
+    pairs = member.T @ evidence.apart @ member
+    total = member.T @ (evidence.similarity * evidence.apart) @ member
+    # Clusters whose windows all share sound with each other have no pair to measure; theirs is the plain mean.
+    plain = member.T @ evidence.similarity @ member / np.outer(member.sum(axis=0), member.sum(axis=0))
+    between = np.where(pairs > 0, total / np.maximum(pairs, 1), plain)
+    own = (total.diagonal() + TYPICAL_PAIRS * TYPICAL_SIMILARITY) / (pairs.diagonal() + TYPICAL_PAIRS)
+    relative = between / np.sqrt(np.outer(own, own))
+    independent = np.minimum(seconds[:, None], seconds[None]) / WINDOW_SECONDS
+    return np.asarray((independent * relative + PRIOR_WINDOWS) / (independent + PRIOR_WINDOWS))
+
+
+def _one_speaker_from(contacts: Contacts | None, labels: Labels) -> Vectors:
+    """Relative similarity from which each two clusters are one speaker: `(clusters, clusters)`."""
+    clusters = int(labels.max()) + 1
+    if contacts is None:
+        return np.full((clusters, clusters), UNKNOWN)
+    met, separate = contacts.meetings(labels)
+    return np.where(met < MEETINGS, UNKNOWN, np.where(separate > met / 2, APART, SAME_PLACE))
+
+
+def _pure_seconds(windows: Windows, labels: Labels) -> Vectors:
+    """Seconds of each cluster in runs of windows that fill a stretch or are long: `(clusters,)`."""
+    new_stretch = np.diff(windows.stretch) != 0
+    edges = np.nonzero(new_stretch | (np.diff(labels) != 0))[0] + 1
+    first = np.concatenate([[0], edges])
+    last = np.concatenate([edges, [len(labels)]]) - 1
+    begins = np.concatenate([[True], new_stretch])[first]
+    ends = np.concatenate([new_stretch, [True]])[last]
+    length = (windows.end[last] - windows.start[first]) / FRAMES_PER_SECOND
+    pure = (begins & ends) | (length >= PURE_SECONDS)
+    return np.bincount(labels[first], weights=length * pure, minlength=int(labels.max()) + 1)
+
+
+def _refined(vectors: Vectors, labels: Labels, low: int) -> Labels:
+    """Give every window to the nearest centroid until nothing moves, never falling below `low` clusters."""
+    for _ in range(REFINEMENTS):
+        moved = _nearest(vectors, vectors, labels)
+        if int(moved.max()) + 1 < min(low, int(labels.max()) + 1) or np.array_equal(moved, labels):
+            break
+        labels = moved
+    return labels
+
+
+def _nearest(vectors: Vectors, known: Vectors, labels: Labels) -> Labels:
+    """The cluster of `known` nearest to each vector, seen from the mean of all: what all share is the channel."""
+    if labels.max() == 0:
+        return np.zeros(len(vectors), np.int64)
+    return _numbered(similarity_to_clusters(vectors, known, labels).argmax(axis=1))
+
+
+def _without(vectors: Vectors, labels: Labels, cluster_index: int) -> Labels:
+    """Hand the windows of one cluster to the nearest others."""
+    similarity = vectors @ _unit(_sums(vectors, labels)).T
+    similarity[:, cluster_index] = -np.inf
+    return _numbered(np.where(labels == cluster_index, similarity.argmax(axis=1), labels))
+
+
+def similarity_to_clusters(vectors: Vectors, known: Vectors, labels: Labels) -> Vectors:
+    """Cosine of each vector with the mean direction of each cluster of `known`, both seen from the mean of all."""
+    centre = known.mean(axis=0) if labels.max() else np.zeros(known.shape[1])
+    return np.asarray(_unit(vectors - centre) @ _unit(_sums(_unit(known - centre), labels)).T)
+
+
+def _sums(vectors: Vectors, labels: Labels) -> Vectors:
+    return np.asarray(np.eye(int(labels.max()) + 1)[labels].T @ vectors)
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    return np.asarray(vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-12))
+
+
+def _numbered(labels: NDArray[np.integer]) -> Labels:
+    """Number the labels from 0 without gaps."""
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
