@@ -50,13 +50,13 @@ class Builder:
         torch: str,
         gpu: bool,
         free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
-        out: TextIO = sys.stdout,
+        out: TextIO | None = None,
     ) -> None:
         self._configuration = configuration
         self._torch = torch_build.wanted(torch, gpu)
         self._torch_required = torch_build.required(torch, gpu)
         self._free = free
-        self._out = out
+        self._out = out or sys.stdout
 
     def state(self, environment: Environment, layers: Iterable[str]) -> State:
         """What this builder would have to do."""
@@ -146,7 +146,7 @@ class Builder:
         """A virtual environment with the pip we know; one whose making was interrupted is made again."""
         if stamp is None or not stamp.python:
             _empty(environment)
-            command = [sys.executable, "-m", "venv", str(environment.path)]
+            command = [_base_python(), "-m", "venv", str(environment.path)]
             status, words = run(command, pip.stages)
             if status != 0:
                 reason = words[-1] if words else f"exit status {status}"
@@ -184,6 +184,13 @@ class Builder:
         notes += [repairs.fetch_asset(pip, asset) for asset in environment.assets]
         repairs.prove(environment)
         return [note for note in notes if note]
+
+
+def _base_python() -> str:
+    """This interpreter, or the one behind it: an active `env` would otherwise be deleted under its own feet."""
+    if sys.prefix == sys.base_prefix:
+        return sys.executable
+    return str(Path(sys.base_prefix) / "bin" / f"python{running_version()}")
 
 
 def _groups(environment: Environment, pins: tuple[Pin, ...]) -> list[Group]:

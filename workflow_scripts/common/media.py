@@ -150,7 +150,13 @@ def _check_header(path: Path, container: InputContainer, video: VideoStream) -> 
         raise RefusedError(f"{path.name}: has {tracks} sound tracks; more than {MAX_AUDIO_STREAMS} is no video.")
 
 
+def _nothing_decodes(path: Path) -> RefusedError:
+    return RefusedError(f"{path.name}: has a picture track, but not one picture of it can be decoded.")
+
+
 def _check_size(path: Path, width: int, height: int) -> None:
+    if width == height == 0:
+        raise _nothing_decodes(path)
     if width > MAX_SIDE or height > MAX_SIDE:
         raise RefusedError(f"{path.name}: {width}x{height} pixels is larger than {MAX_SIDE}x{MAX_SIDE}.")
     if width < MIN_SIDE or height < MIN_SIDE:
@@ -221,7 +227,7 @@ def _summary(
 ) -> MediaInfo:
     frame = picture.first
     if frame is None:
-        raise RefusedError(f"{path.name}: has a picture track, but not one picture of it can be decoded.")
+        raise _nothing_decodes(path)
     _check_size(path, frame.width, frame.height)
     time_base = Fraction(video.time_base or Fraction(1, 90000))
     audio = tuple(_audio_stream(stream, sounds[stream.index]) for stream in container.streams.audio)

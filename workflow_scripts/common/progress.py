@@ -26,7 +26,8 @@ class Progress:
         self._logger = logger
         self._bar: tqdm[Any] | None = None
         self._unit = ""
-        self._last_event = 0.0
+        self._last_event = float("-inf")
+        self._unfinished = True
         self._last_log = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -41,9 +42,10 @@ class Progress:
         """Report that `done` of `total` units (None: unknown) are done; cheap enough to call per frame."""
         now = time.monotonic()
         finished = total is not None and done >= total
-        if now - self._last_event < EVENT_INTERVAL and not (finished and unit != self._unit):
+        if now - self._last_event < EVENT_INTERVAL and not (finished and self._unfinished):
             return
         self._last_event = now
+        self._unfinished = not finished
         self._events.emit("progress", video=self._name, done=done, total=total, unit=unit)
         if sys.stderr.isatty():
             self._show_bar(done, total, unit)

@@ -64,8 +64,8 @@ class Parameter:
             return words + "true or false"
         if self.type in (int, float):
             kind = "a whole number" if self.type is int else "a number"
-            low = "" if self.minimum is None else f" from {self.minimum:g}"
-            high = "" if self.maximum is None else f" to {self.maximum:g}"
+            low = "" if self.minimum is None else f" from {self.minimum:.10g}"
+            high = "" if self.maximum is None else f" to {self.maximum:.10g}"
             return words + kind + low + high
         return words + ("a path" if self.type is Path else "a text")
 
@@ -81,7 +81,7 @@ class Parameter:
             return value
         try:
             parsed = self._convert(value)
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RuntimeError) as error:
             raise self._refusal(value, origin) from error
         in_range = (self.minimum is None or parsed >= self.minimum) and (
             self.maximum is None or parsed <= self.maximum

@@ -151,12 +151,12 @@ def _tell(item: Source, made: Extraction, job: Job) -> None:
         job.log.info("%s: was extracted before, as project %s.", name, made.project.name)
     else:
         job.log.info(
-            "%s: %d files (%s), %d videos, project %s.",
+            "%s: project %s, videos: %d, files: %d (%s).",
             name,
+            made.project.name,
+            made.videos,
             made.files,
             in_words(made.size),
-            made.videos,
-            made.project.name,
         )
     for stored, new in made.renamed:
         job.warn(f"{name}: '{shown(stored)}' shares its name with another video and is now '{shown(new)}'.")

@@ -82,20 +82,22 @@ def extract(source: Path, record: FileRecord, projects: Path, limits: Limits, pr
             with partial_folder(projects) as partial:
                 with Writer(source.name, archive.members, layout, partial, meter, progress) as writer:
                     archive.pour(writer)
-                writer.check_complete()
-                _check_source(source, record, archive, writer)
-                _check_copies(source, archive, layout, partial, writer)
-                made = Extraction(
-                    partial,
-                    writer.files,
-                    writer.size,
-                    layout.videos,
-                    layout.dropped,
-                    layout.renamed,
-                    layout.outside,
-                )
-                _write_origin(partial, source, record, layout, writer.digests, made)
+                made = _finish(source, record, archive, layout, partial, writer)
                 return replace(made, project=become_project(partial, name))
+
+
+def _finish(
+    source: Path, record: FileRecord, archive: Archive, layout: Layout, partial: Path, writer: Writer
+) -> Extraction:
+    """Make sure that everything came, from what was recorded, and write down what the project is made of."""
+    writer.check_complete()
+    _check_source(source, record, archive, writer)
+    _check_copies(source, archive, layout, partial, writer)
+    made = Extraction(
+        partial, writer.files, writer.size, layout.videos, layout.dropped, layout.renamed, layout.outside
+    )
+    _write_origin(partial, source, record, layout, writer.digests, made)
+    return made
 
 
 def _check_videos(source: str, archive: Archive, layout: Layout) -> None:

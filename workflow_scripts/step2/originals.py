@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from workflow_scripts.common.artifacts.files import load_json, write_json
-from workflow_scripts.common.atomic import replace, sync_folder, temporary_path
+from workflow_scripts.common.atomic import remove_leftovers, replace, sync_folder, temporary_path
 from workflow_scripts.common.errors import ArtifactError
 from workflow_scripts.common.manifest import FileRecord, read_manifest, sha256_of
 from workflow_scripts.common.projects import Video
@@ -95,6 +95,7 @@ def put_in_place(video: Video, source: Path, source_sha256: str, result: Path) -
         original = source
     else:
         originals.mkdir(exist_ok=True)
+        remove_leftovers(originals)
         original = _free_name(originals, video.name, source_sha256)
     with result.open("rb+") as stream:
         os.fsync(stream.fileno())

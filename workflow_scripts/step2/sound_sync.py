@@ -49,8 +49,12 @@ def _add(frame: object, begin: float, energy: NDArray[np.float64], samples: NDAr
     per_sample = 1 / (frame.sample_rate * float(STEP))
     steps = np.floor(begin + np.arange(wave.shape[1]) * per_sample).astype(np.int64)
     inside = (steps >= 0) & (steps < len(energy))
-    np.add.at(energy, steps[inside], (wave.mean(axis=0) ** 2)[inside])
-    np.add.at(samples, steps[inside], 1)
+    if not inside.any():
+        return
+    steps, power = steps[inside], (wave.mean(axis=0) ** 2)[inside]
+    first, last = steps[0], steps[-1] + 1
+    energy[first:last] += np.bincount(steps - first, weights=power)
+    samples[first:last] += np.bincount(steps - first)
 
 
 def lags(before: NDArray[np.float32], after: NDArray[np.float32]) -> dict[str, float]:

@@ -13,9 +13,7 @@ from workflow_scripts.step2.plan import Convert, Untouched, plan
 FRAME_S = 0.04
 
 
-def gates(
-    source: MediaInfo, work: Convert, result: MediaInfo, sound_lags: Mapping[str, float]
-) -> tuple[Gate, ...]:
+def gates(source: MediaInfo, work: Convert, result: MediaInfo, sound_lags: Mapping[str, float]) -> tuple[Gate, ...]:
     """The figures by which a conversion is judged.
 
     `sound_lags` holds seconds by which the sound came later than in the source, where it could be measured.

@@ -7,8 +7,6 @@ answer on any number of cores.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,17 +42,15 @@ PROGRESS_TOTAL = 1000
 _HEARD, _SEGMENTED = 50, 600
 
 
-def embedded_files() -> tuple[PinnedFile, ...]:
-    """The files the engine will load, in the order it uses them; the segmentation network only where it is."""
-    optional = segmentation_file()
-    return (silero_file(), *((optional,) if optional.path.is_file() else ()), ge2e_file())
-
-
 class EmbeddedEngine:
     """silero-vad, GE2E embeddings and clustering; with the segmentation network, overlapping speech too."""
 
     def __init__(
-        self, threshold: float = 0.5, shortest_speech_seconds: float = 0.3, *, segmentation: PinnedFile | None = None
+        self,
+        threshold: float = 0.5,
+        shortest_speech_seconds: float = 0.3,
+        *,
+        segmentation: PinnedFile | None = None,
     ) -> None:
         """Load the networks.
 
@@ -65,6 +61,7 @@ class EmbeddedEngine:
         Raises:
             PreconditionError: a model file is missing or not the pinned one.
         """
+        self.batch_size = 1  # fixed inside, so that answers do not depend on it
         self._threshold = threshold
         self._shortest = shortest_speech_seconds
         self._detector = VoiceActivity(silero_file())
@@ -105,9 +102,7 @@ class EmbeddedEngine:
             return diarization([], duration)
         local = local.within(speech) if local else None
         windows = windows_of(_comparable(speech, local))
-        embeddings = self._embedding.embed(
-            mel_windows(mel, windows), _share(progress, _SEGMENTED, PROGRESS_TOTAL)
-        )
+        embeddings = self._embedding.embed(mel_windows(mel, windows), _share(progress, _SEGMENTED, PROGRESS_TOTAL))
         labels = cluster(embeddings, windows, contacts_of(windows, local) if local else None, speakers)
         leading = leading_speaker(len(speech), windows, embeddings, labels)
         found = int(labels.max(initial=0)) + 1
@@ -135,7 +130,7 @@ def _comparable(speech: NDArray[np.bool_], local: LocalSpeech | None) -> NDArray
     return np.where(alone, leading_voice(local, voices(local)), NO_SPEECH)
 
 
-def _share(progress: Progress, first: int, last: int) -> Callable[[int, int], None]:
+def _share(progress: Progress, first: int, last: int) -> Progress:
     """Progress of one phase as a share of the whole, from `first` to `last` thousandths."""
 
     def report(done: int, total: int) -> None:

@@ -6,7 +6,7 @@ one speaker label, a moment with a label is speech, so the two delivered fields 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,14 +59,17 @@ class Diarization:
         return tuple(sorted({turn.speaker for turn in self.turns}))
 
 
-class Progress(Protocol):
-    """Called with the work done and its total; may raise to stop the engine."""
-
-    def __call__(self, done: int, total: int) -> None: ...
+Progress = Callable[[int, int], None]
+"""Called with the work done and its total; may raise to stop the engine."""
 
 
 class Engine(Protocol):
-    """A diarizer; made once, used for every video."""
+    """A diarizer; made once, used for every video.
+
+    `batch_size` is how much the networks may take at once: it changes speed and memory, never the answer.
+    """
+
+    batch_size: int
 
     @property
     def name(self) -> str:

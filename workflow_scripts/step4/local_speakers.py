@@ -78,7 +78,7 @@ def local_speech(chunks: NDArray[np.float32], frames: int) -> LocalSpeech:
 
 
 def voices(local: LocalSpeech) -> NDArray[np.int64]:
-    """Chain the local speakers into voices: int64 `(chunks, 3)`, the voice of each, NO_VOICE where there is none."""
+    """Chain the local speakers into voices: the voice of each or NO_VOICE, int64 `(chunks, 3)`."""
     enough = local.active.sum(axis=1) >= SHORTEST_FRAMES
     names = np.full((len(local.active), LOCAL_SPEAKERS), NO_VOICE, np.int64)
     following = 0

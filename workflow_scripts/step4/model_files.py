@@ -66,6 +66,12 @@ def segmentation_file() -> PinnedFile:
     )
 
 
+def embedded_files() -> tuple[PinnedFile, ...]:
+    """The files the engine will load, in the order it uses them; the segmentation network only where it is."""
+    optional = segmentation_file()
+    return (silero_file(), *((optional,) if optional.path.is_file() else ()), ge2e_file())
+
+
 def _package_folder(module: str, package: str) -> Path:
     """Folder of an installed package, found without importing it (Resemblyzer itself no longer imports)."""
     spec = importlib.util.find_spec(module)

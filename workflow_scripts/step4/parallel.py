@@ -25,9 +25,7 @@ def workers() -> int:
     return max(1, min(int(given) if given.isdecimal() else cores, MAX_WORKERS))
 
 
-def map_in_order(
-    work: Callable[[Batch], Answer], batches: Sequence[Batch], progress: Progress
-) -> Iterator[Answer]:
+def map_in_order(work: Callable[[Batch], Answer], batches: Sequence[Batch], progress: Progress) -> Iterator[Answer]:
     """Yield `work(batch)` for each batch, in order, computing a few ahead on threads.
 
     Each batch is computed by one thread with torch's own threading off, so sums run in one order and the

@@ -35,7 +35,7 @@ MIN_LOW_HERTZ = 50.0
 MIN_BAND_HERTZ = 50.0
 
 
-class _SincFilters(nn.Module):
+class _SincFilters(nn.Module):  # type: ignore[misc,unused-ignore]
     """Band-pass filters, cosine and sine, learned by their two cut-off frequencies (asteroid's ParamSincFB)."""
 
     def __init__(self, pairs: int, kernel: int) -> None:
@@ -61,7 +61,7 @@ class _SincFilters(nn.Module):
         return torch.cat([cosine / (2 * band), sine / (2 * band)])[:, None]
 
 
-class _FilterBank(nn.Module):
+class _FilterBank(nn.Module):  # type: ignore[misc,unused-ignore]
     def __init__(self, filters: int, kernel: int) -> None:
         super().__init__()
         self.filterbank = _SincFilters(filters // 2, kernel)
@@ -70,7 +70,7 @@ class _FilterBank(nn.Module):
         return functional.conv1d(wave, self.filterbank(), stride=SINC_STRIDE).abs()
 
 
-class _SincNet(nn.Module):
+class _SincNet(nn.Module):  # type: ignore[misc,unused-ignore]
     def __init__(self) -> None:
         super().__init__()
         self.wav_norm1d = nn.InstanceNorm1d(1, affine=True)
@@ -84,7 +84,7 @@ class _SincNet(nn.Module):
         return hidden
 
 
-class PyanNet(nn.Module):
+class PyanNet(nn.Module):  # type: ignore[misc,unused-ignore]
     """The network: `(batch, 1, samples)` to probabilities `(batch, frames, speakers)`."""
 
     def __init__(self, hidden: int = 128, layers: int = 4, linear: int = 128) -> None:

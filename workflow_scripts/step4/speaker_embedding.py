@@ -21,7 +21,7 @@ WINDOW_FRAMES = 160
 BATCH_WINDOWS = 64
 
 
-class _Encoder(nn.Module):
+class _Encoder(nn.Module):  # type: ignore[misc,unused-ignore]
     def __init__(self) -> None:
         super().__init__()
         self.lstm = nn.LSTM(MEL_BANDS, DIMENSION, 3, batch_first=True)

@@ -8,6 +8,7 @@ and of the two only the detector stays silent on music and on noise.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +46,9 @@ def on_frames(probabilities: Iterable[NDArray[np.float32]], frames: int) -> NDAr
     blocks = list(probabilities)
     if not blocks:
         return np.zeros(frames, np.float32)
-    series = np.concatenate(blocks)
+    series: NDArray[np.float32] = np.concatenate(blocks)
     index = ((np.arange(frames) + 0.5) / FRAME_RATE / FRAME_SECONDS).astype(np.int64)
-    return series[np.minimum(index, len(series) - 1)]
+    return np.take(series, np.minimum(index, len(series) - 1))
 
 
 def speech_frames(
@@ -89,7 +90,7 @@ def fill_gaps(mask: NDArray[np.bool_], shortest: int) -> NDArray[np.bool_]:
     """Return the mask with gaps of fewer than `shortest` frames between two runs filled."""
     filled = mask.copy()
     spans = runs(mask)
-    for (_, end), (start, _) in zip(spans[:-1], spans[1:], strict=True):
+    for (_, end), (start, _) in pairwise(spans):
         if start - end < shortest:
             filled[end:start] = True
     return filled

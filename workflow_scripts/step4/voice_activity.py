@@ -29,9 +29,7 @@ class VoiceActivity:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            str(file.path), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnxruntime.InferenceSession(str(file.path), options, providers=["CPUExecutionProvider"])
 
     def probabilities(self, waveform: Waveform) -> Iterator[NDArray[np.float32]]:
         """Yield the probability of speech per 32 ms frame, float32 `(frames,)` per block, in order.

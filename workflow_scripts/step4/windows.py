@@ -7,6 +7,7 @@ Frames are 10 ms.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def windows_of(voice: NDArray[np.int64]) -> Windows:
     edges = np.concatenate([[0], np.nonzero(np.diff(voice))[0] + 1, [len(voice)]]) if len(voice) else [0]
     found: list[tuple[int, int, int]] = []
     stretch = 0
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         if voice[begin] == NO_SPEECH or end - begin < SHORTEST_FRAMES:
             continue
         count = 1 + max(0, -(-(end - begin - WINDOW_FRAMES) // STEP_FRAMES))

@@ -65,7 +65,8 @@ def test_a_name_that_is_no_utf8_is_refused_with_a_sentence(clip: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["ffconcat version 1.0\nfile 'clip.mp4'\n", "#EXTM3U\n#EXTINF:1,\nclip.mp4\n", "v=0\nm=video 1 RTP/AVP 96\n"]
+    "text",
+    ["ffconcat version 1.0\nfile 'clip.mp4'\n", "#EXTM3U\n#EXTINF:1,\nclip.mp4\n", "v=0\nm=video 1 RTP/AVP 96\n"],
 )
 def test_a_playlist_under_a_video_name_is_refused_by_ffmpeg(clip: Path, text: str) -> None:
     path = clip.with_name("list.mp4")
@@ -93,14 +94,16 @@ def test_a_filter_takes_no_value_that_could_be_more_than_a_value(value: str) -> 
 
 def test_rgb_frames_are_all_decoded_frames_of_a_variable_rate_file(make_media: MakeMedia) -> None:
     # pictures 0, 1, 2, … stand 1, 3, 1, 3 … frames: a constant rate would repeat some
-    path = make_media("vfr.mkv", *PICTURE, "-vf", "select=not(eq(mod(n\\,4)\\,2)+eq(mod(n\\,4)\\,3))", "-fps_mode", "vfr")
+    select = "select=not(eq(mod(n\\,4)\\,2)+eq(mod(n\\,4)\\,3))"
+    path = make_media("vfr.mkv", *PICTURE, "-vf", select, "-fps_mode", "vfr")
     frames = list(ffmpeg.decode_rgb24(path, 48, 27))
     assert len(frames) == 13
     assert {len(frame) for frame in frames} == {48 * 27 * 3}
 
 
 def test_rgb_frames_have_their_colours_and_rows_in_order(make_media: MakeMedia) -> None:
-    path = make_media("red.mp4", "-f", "lavfi", "-i", "color=red:s=64x64:r=25:d=0.2,drawbox=c=blue:w=64:h=32:t=fill")
+    halves = "color=red:s=64x64:r=25:d=0.2,drawbox=c=blue:w=64:h=32:t=fill"
+    path = make_media("red.mp4", "-f", "lavfi", "-i", halves)
     frame = next(ffmpeg.decode_rgb24(path, 32, 32))
     top, bottom = frame[0:3], frame[-3:]
     assert top[2] > 200 and top[0] < 60
@@ -164,7 +167,7 @@ def test_a_command_that_stands_still_is_ended(monkeypatch: pytest.MonkeyPatch) -
     assert not children()
 
 
-def test_cancelling_ends_a_command(tmp_path: Path) -> None:
+def test_cancelling_ends_a_command() -> None:
     cancel = threading.Event()
     threading.Timer(0.5, cancel.set).start()
     with pytest.raises(CancelledError):
@@ -188,7 +191,7 @@ def test_ffmpeg_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     finally:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    gone, alive = psutil.wait_procs([child], timeout=5)
+    _, alive = psutil.wait_procs([child], timeout=5)
     assert not alive
 
 
@@ -198,13 +201,18 @@ def test_no_space_left_is_said_in_plain_words() -> None:
 
 
 def test_the_last_words_of_ffmpeg_become_the_reason() -> None:
-    said = "[mov @ 0x5] moov atom not found\n[in#0 @ 0x6] Error opening input: Invalid data\nError opening input files: x\n"
+    said = (
+        "[mov @ 0x5] moov atom not found\n[in#0 @ 0x6] Error opening input: Invalid data\n"
+        "Error opening input files: x\n"
+    )
     assert "moov atom" in ffmpeg_process.reason(1, said) or "Invalid data" in ffmpeg_process.reason(1, said)
     assert "0x" not in ffmpeg_process.reason(1, said)
     assert "signal 9" in ffmpeg_process.reason(-9, "")
 
 
-def test_the_setting_names_the_ffmpeg_and_a_wrong_one_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_setting_names_the_ffmpeg_and_a_wrong_one_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     real = ffmpeg.find_ffmpeg()
     other = tmp_path / "my ffmpeg"
     other.symlink_to(real)
@@ -234,7 +242,7 @@ def test_an_old_ffmpeg_on_the_path_is_passed_over(monkeypatch: pytest.MonkeyPatc
 
 
 def python_files() -> list[Path]:
-    folders = [ROOT / name for name in ("cli", "services", "workflow_scripts", "routes", "debug", "scripts", "demo_tools")]
+    folders = [ROOT / name for name in ("cli", "services", "workflow_scripts", "routes", "debug", "scripts")]
     return [path for folder in folders if folder.is_dir() for path in sorted(folder.rglob("*.py"))]
 
 

@@ -81,7 +81,9 @@ def test_groups_name_locked_packages(environment: Environment) -> None:
 @pytest.mark.parametrize("environment", environments(), ids=lambda environment: environment.name)
 def test_what_installed_packages_require_is_locked_or_left_out_on_purpose(environment: Environment) -> None:
     pins = {pin.name for pin in read_lock(environment.lock())}
-    found = {canonicalize_name(entry.name): entry for entry in distributions(path=[str(environment.site_packages)])}
+    found: dict[str, Distribution] = {
+        canonicalize_name(entry.name): entry for entry in distributions(path=[str(environment.site_packages)])
+    }
     if not pins & set(found):
         pytest.skip(f"{environment.name} is not installed")
     missing = {

@@ -153,6 +153,16 @@ def test_s4_a_tar_entry_of_negative_size_does_not_read_for_ever(work: Any) -> No
         work.extract(source)
 
 
+def test_s4_a_negative_size_in_a_pax_header_does_not_read_for_ever(work: Any) -> None:
+    source = work.inbox / "x.tar"
+    with tarfile.open(source, "w", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("a.mp4")
+        info.pax_headers = {"size": "-2048"}
+        archive.addfile(info)
+    with pytest.raises(RefusedError, match="negative size"):
+        work.extract(source)
+
+
 @pytest.mark.parametrize("version", ["old", "1.0"])
 def test_s4_a_sparse_file_in_a_tar_is_refused(version: str, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     source = work.inbox / "x.tar.gz"

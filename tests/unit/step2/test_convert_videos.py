@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from workflow_scripts.common import ffmpeg
 from workflow_scripts.common.ffmpeg import decode_pcm, decode_rgb24
 from workflow_scripts.common.media import MediaInfo, probe, read_media
 from workflow_scripts.common.paths import ROOT
@@ -26,8 +27,7 @@ PICTURE = ("-f", "lavfi", "-i", "testsrc=s=64x48:r=30:d=1")
 SOUND = ("-f", "lavfi", "-i", "sine=440:r=48000:d=1")
 # White pictures and a beep of 0.2 s at 1, 5 and 9 s.
 FLASH = (
-    "color=black:s=32x32:r={rate}:d=10.5,"
-    "drawbox=c=white:t=fill:w=32:h=32:enable='between(mod(t,4),0.999,1.199)'"
+    "color=black:s=32x32:r={rate}:d=10.5,drawbox=c=white:t=fill:w=32:h=32:enable='between(mod(t,4),0.999,1.199)'"
 )
 BEEP = "aevalsrc='0.8*sin(2000*PI*t)*between(mod(t,4),1,1.2)':s=48000:d=10.5"
 
@@ -100,7 +100,7 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize(
-    ("variant", "suffix"), zip(VARIANTS, ["mp4", "mkv", "mov", "mp4", "mkv", "mov", "mp4"], strict=True)
+    ("variant", "suffix"), [*zip(VARIANTS, ["mp4", "mkv", "mov", "mp4", "mkv", "mov", "mp4"], strict=True)]
 )
 def test_formats_become_the_one_format(variant: str, suffix: str, make_media: MakeMedia, convert: Convert) -> None:
     path = make_media(f"p/docs/a.{suffix}", *PICTURE, *SOUND, *VARIANTS[variant], "-shortest")
@@ -199,9 +199,7 @@ def test_rotation_is_applied(degrees: int, make_media: MakeMedia, convert: Conve
     turn = {90: "transpose=cclock", 180: "hflip,vflip", 270: "transpose=clock"}[degrees]
     upright = "color=red:s=64x96:r=30:d=0.5,drawbox=c=blue:w=64:h=48:t=fill"
     plain = make_media("plain.mp4", "-f", "lavfi", "-i", f"{upright},{turn}", "-pix_fmt", "yuv420p")
-    path = make_media(
-        "p/docs/a.mov", "-display_rotation", str(-degrees), "-i", str(plain), "-c", "copy"
-    )
+    path = make_media("p/docs/a.mov", "-display_rotation", str(-degrees), "-i", str(plain), "-c", "copy")
     convert(path)
     info = assert_good(path.parent, "a")
     assert (info.width, info.height, info.rotation) == (64, 96, 0)
@@ -312,7 +310,7 @@ def test_a_failed_check_leaves_the_source_in_place(
     path = make_media("p/docs/a.mkv", *PICTURE)
     from workflow_scripts.step2 import convert_videos
 
-    real = convert_videos.conversion_command
+    real = ffmpeg.conversion_command
 
     def short(work: Any) -> list[str]:  # as if ffmpeg had lost pictures
         command = real(work)

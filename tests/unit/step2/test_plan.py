@@ -19,8 +19,8 @@ GOOD = MediaInfo(
     bit_depth=8, video_index=0, video_streams=1, cover_pictures=0, width=640, height=360, display_width=640,
     display_height=360, rotation=0, mirrored=False, pixel_aspect=Fraction(1), interlaced=False,
     colour=Colour("tv", "bt709", "bt709", "bt709"), fps=Fraction(25), variable_frame_rate=False, frames=100,
-    start=Fraction(0), duration=Fraction(4), last_picture=Fraction(1, 25), jumps=0, decode_errors=0, container_start=Fraction(0),
-    declared_duration=None, audio=(SOUND,),
+    start=Fraction(0), duration=Fraction(4), last_picture=Fraction(1, 25), jumps=0, decode_errors=0,
+    container_start=Fraction(0), declared_duration=None, audio=(SOUND,),
 )  # fmt: skip
 PQ = Colour("tv", "bt2020nc", "bt2020", "smpte2084")
 

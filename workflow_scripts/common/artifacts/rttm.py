@@ -20,7 +20,7 @@ def write_rttm(path: Path, video_name: str, turns: Sequence[Turn]) -> None:
     uri = re.sub(r"\s", "_", Path(video_name).stem) or "_"
     with atomic_writer(path) as stream:
         for turn in sorted(turns):
-            length = round(turn.end, 3) - round(turn.start, 3)
+            length = max(0.001, round(turn.end, 3) - round(turn.start, 3))  # readers refuse a turn of no length
             stream.write(f"SPEAKER {uri} 1 {turn.start:.3f} {length:.3f} <NA> <NA> {turn.speaker} <NA> <NA>\n")
 
 

@@ -251,6 +251,8 @@ def _stream_entries(path: Path) -> Iterator[dict[str, Any]]:
         for line in stream:
             text = line.strip()
             if text == "]}":
+                if stream.read().strip():  # to the end, where a packed file has its checksum
+                    raise ArtifactError(path, "goes on after its end.")
                 return
             if not text:
                 continue

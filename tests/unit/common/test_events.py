@@ -1,0 +1,135 @@
+"""Events for the controller, log lines and progress for people."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow_scripts.common import progress
+from workflow_scripts.common.events import EventFile, open_log, printable, utc_now
+from workflow_scripts.common.progress import Progress
+
+FORGED = "a\n2026-01-01 [ERROR] forged\r\x1b[31mred\x1b[0m\u2028\u202egp4\x85\x00.mp4"
+
+
+def events(path: Path) -> list[dict[str, object]]:
+    """What stands in an event file."""
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
+
+
+def test_each_event_is_one_line_of_json_with_kind_time_and_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "events.jsonl"
+    monkeypatch.setenv("WORKFLOW_EVENTS", str(path))
+    sink = EventFile("STEP3")
+    sink.emit("started", total=2)
+    sink.emit("video", video=FORGED + "\udcff", state="running")
+    first, second = events(path)
+    assert first["event"] == "started" and first["step"] == "STEP3" and first["total"] == 2
+    assert str(first["time"]).endswith("+00:00") and len(str(first["time"])) == len(utc_now())
+    assert second["video"] == FORGED + "\udcff"
+    assert path.read_text().count("\n") == 2
+
+
+def test_lines_of_several_writers_do_not_mix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "events.jsonl"
+    monkeypatch.setenv("WORKFLOW_EVENTS", str(path))
+
+    def write(number: int) -> None:
+        for index in range(50):
+            EventFile(f"STEP{number}").emit("progress", done=index, text="x" * 500)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = events(path)
+    for number in range(4):
+        assert [e["done"] for e in found if e["step"] == f"STEP{number}"] == list(range(50))
+
+
+def test_without_a_file_to_write_to_events_go_nowhere(tmp_path: Path) -> None:
+    EventFile("STEP3").emit("started")
+    assert not list(tmp_path.iterdir())
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_a_printable_text_has_no_line_end_control_or_direction_character(text: str) -> None:
+    shown = printable(text)
+    assert len(shown.splitlines()) <= 1
+    assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0x202A <= ord(c) <= 0x202E for c in shown)
+    shown.encode()
+    assert printable(shown) == shown
+
+
+@given(st.text(st.characters(categories=("L", "N", "P", "S", "Zs", "M"))))
+def test_an_ordinary_text_is_shown_as_it_is(text: str) -> None:
+    assert printable(text) == text
+
+
+def test_a_name_cannot_forge_a_log_line(data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, path = open_log("3", "toy")
+    log.info("PROCESSING_VIDEO: %s", FORGED)
+    log.error("%s: failed", FORGED)
+    log.debug("only in the file")
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.partition("]")[0] for line in shown] == ["[INFO", "[ERROR"]
+    written = path.read_text().splitlines()
+    assert len(written) == 3 and "only in the file" in written[2]
+    assert not any(c in path.read_text() + "".join(shown) for c in "\r\x1b\x00\x85\u2028\u202e")
+    assert path.parent == data_folder / "logs" / "step3" and path.name.startswith("toy_")
+
+
+def test_a_log_without_a_line_leaves_no_file(data_folder: Path) -> None:
+    _, path = open_log("3", "toy")
+    assert not path.exists()
+
+
+class Watch:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_progress_is_reported_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = Watch()
+    monkeypatch.setattr(progress.time, "monotonic", watch)
+    monkeypatch.setenv("WORKFLOW_EVENTS", str(tmp_path / "events"))
+    caplog.set_level(logging.INFO)
+    with Progress("é.mp4", EventFile("STEP3"), logging.getLogger("progress of a test")) as report:
+        for done in range(1, 201):
+            report(done, 200, "frames")
+            watch.now += 0.125  # 25 seconds in all
+    found = events(tmp_path / "events")
+    assert found[0] == {**found[0], "event": "progress", "video": "é.mp4", "done": 1, "total": 200, "unit": "frames"}
+    assert [event["done"] for event in found] == [*range(1, 201, 4), 200]  # and the end of it in any case
+    assert [record.getMessage() for record in caplog.records] == [
+        "INTERNAL_PROGRESS: 81/200 frames (40%) - é.mp4",
+        "INTERNAL_PROGRESS: 161/200 frames (80%) - é.mp4",
+    ]
+
+
+def test_progress_of_unknown_length_has_no_share(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = Watch()
+    monkeypatch.setattr(progress.time, "monotonic", watch)
+    caplog.set_level(logging.INFO)
+    with Progress("x.mp4", EventFile("STEP3"), logging.getLogger("progress of a test")) as report:
+        watch.now += 20
+        report(7, None, "windows")
+    assert [record.getMessage() for record in caplog.records] == ["INTERNAL_PROGRESS: 7/? windows - x.mp4"]
