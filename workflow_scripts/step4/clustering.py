@@ -37,7 +37,7 @@ PURE_SECONDS = 2.4
 LEAST_EVIDENCE_SECONDS = 1.0
 """A speaker has at least this much speech in runs that are not mere transitions."""
 MOST_WINDOWS = 2000
-"""Windows that are compared pair by pair (32 MB of similarities); of more, whole stretches are left out evenly."""
+"""Windows that are compared pair by pair (32 MB of similarities); of more, whole stretches are left out."""
 REFINEMENTS = 10
 
 Vectors = NDArray[np.float64]
@@ -89,10 +89,18 @@ def _limits(speakers: SpeakerCount, windows: int) -> tuple[int, int]:
 
 
 def _some_stretches(windows: Windows) -> NDArray[np.int64]:
-    """Indices of the windows to compare: all, or those of every n-th stretch."""
-    every = -(-len(windows) // MOST_WINDOWS)
-    chosen = np.nonzero(windows.stretch % every == 0)[0]
-    return chosen[:: -(-len(chosen) // MOST_WINDOWS)] if len(chosen) else np.arange(0, len(windows), every)
+    """Indices of the windows to compare: all, or those of stretches drawn by lot, the same in every run.
+
+    Not every n-th stretch: in a dialogue all even ones are the same person.
+    """
+    if len(windows) <= MOST_WINDOWS:
+        return np.arange(len(windows))
+    sizes = np.bincount(windows.stretch)
+    order = np.random.default_rng(0).permutation(len(sizes))
+    drawn = order[np.cumsum(sizes[order]) <= MOST_WINDOWS]
+    if not len(drawn):  # a single stretch is longer than that: take every n-th window
+        return np.arange(0, len(windows), -(-len(windows) // MOST_WINDOWS))
+    return np.nonzero(np.isin(windows.stretch, drawn))[0]
 
 
 def _merge(evidence: _Evidence, low: int, high: int) -> Labels:

@@ -7,6 +7,7 @@ Laurent 2021), written out here so that the checkpoint can be read as tensors on
 from __future__ import annotations
 
 import math
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ class SpeakerSegmentation:
         self._network = PyanNet()
         try:
             self._network.load_state_dict(read_tensors(str(file.path)))
-        except (KeyError, RuntimeError) as error:
+        except (KeyError, RuntimeError, UnpicklingError) as error:
             raise PreconditionError(f"{file.path.name} does not hold the weights of a PyanNet: {error}") from error
         self._network.eval()
 

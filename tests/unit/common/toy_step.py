@@ -1,6 +1,7 @@
 """A step for tests, run like a real one: each item is a text whose first line says what happens to it.
 
-`ok`, `degraded`, `refuse`, `crash`, `bug` (an unexpected exception), `disk` (OSError), `precondition`, `cancel`,
+`ok`, `degraded`, `refuse`, `crash`, `bug` (an unexpected exception), `disk` (OSError), `precondition`,
+`blocked` and `cancel` (when it is asked for its inputs),
 `memory N` (out of memory on CUDA with batches over N), `poison` (CUDA error), `poison always` (on the CPU too),
 `kill once` (kill -9 in the middle of writing, the first time), `wait` (until a file `go` appears beside it).
 `TOY_CUDA` set: a CUDA device is there. Every item processed adds a line to `processed` in its folder.
@@ -81,6 +82,8 @@ class ToyStep(Step[Text]):
 
     def inputs(self, item: Text) -> Mapping[str, FileRecord]:
         """The text."""
+        if item.path.read_text().startswith("cancel"):
+            raise CancelledError("stopped while it was read")
         if item.path.read_text().startswith("blocked"):
             raise BlockedError(f"{item.name}: STEP8 has not finished for this video.", hint="Run STEP8 first.")
         return {"text": FileRecord.of(item.path, item.root)}
@@ -131,8 +134,6 @@ class ToyStep(Step[Text]):
                 raise OSError(28, "No space left on device", str(item.path))
             case ["precondition"]:
                 raise PreconditionError("The licence has ended.")
-            case ["cancel"]:
-                raise CancelledError("stopped")
             case ["memory", limit] if on_cuda and job.batch_size > int(limit):
                 raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
             case ["poison"] if on_cuda:
