@@ -31,7 +31,9 @@ ENVIRONMENTS = {
 HERE = Path(sys.prefix).name
 
 # The machine may be busy: a slow example is no fault of the code.
-settings.register_profile("shared machine", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "shared machine", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("shared machine")
 
 

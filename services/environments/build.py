@@ -15,7 +15,7 @@ from typing import TextIO
 
 from services.environments import repairs, torch_build
 from services.environments.pip import Pip, Stages, run
-from services.environments.spec import Configuration, Environment, Group, Pin, normalise, read_lock, running_version
+from services.environments.spec import Configuration, Environment, Pin, normalise, read_lock, running_version
 from services.environments.state import (
     STAMP,
     Stamp,
@@ -88,51 +88,36 @@ class Builder:
     ) -> None:
         stamp = read_stamp(environment)
         if force or before.status is Status.BROKEN or stamp is None or _other_torch(stamp, self._torch_required):
-            _empty(environment)
-            stamp = None
-        layers |= set(stamp.layers) if stamp else set()
+            stamp = Stamp(path=str(environment.path))
+        layers |= set(stamp.layers)
+        torch = self._torch if self._torch_required else stamp.torch or self._torch
         pins = {lock.stem: read_lock(lock) for lock in locks(environment, layers)}
-        self._check_room(environment, pins[environment.name])
-        own = [group for group in _groups(environment, pins[environment.name]) if group.packages]
-        has_torch = any(pin.name == "torch" for pin in pins[environment.name])
-        stages = Stages(environment.name, 2 + has_torch + len(own) + bool(layers), log, self._out)
+        locked = {pin.name for lock in pins.values() for pin in lock}
+        tools = [pin for layer in sorted(layers) for pin in pins[layer]]
+        parts = [*_parts(environment, pins[environment.name]), *([("development tools", tools)] if tools else [])]
+        torch_pins = [pin for pin in pins[environment.name] if pin.name == "torch"]
+        self._check_room(environment, cuda=bool(torch_pins) and torch == "cuda")
+        stages = Stages(environment.name, 2 + len(torch_pins) + len(parts), log, self._out)
         pip = Pip(environment, stages)
+        notes: list[str] = []
         with stages.stage("virtual environment"):
-            locked = {pin.name for lock in pins.values() for pin in lock}
             stamp = self._make_folder(environment, stamp, locked, pip)
             self._clear(environment, set(stamp.locked) - locked, pip)
-        by_name = {pin.name: pin for pin in pins[environment.name]}
-        notes: list[str] = []
-        if has_torch:
-            with stages.stage(f"torch for {'NVIDIA GPUs' if self._torch == 'cuda' else 'the CPU'}"):
-                notes += torch_build.install(pip, by_name["torch"], self._torch, self._configuration)
-        for group in own:
-            with stages.stage(group.name):
-                self._install(pip, [by_name[name] for name in group.packages])
-        if layers:
-            with stages.stage("development tools"):
-                self._install(pip, [pin for layer in sorted(layers) for pin in pins[layer]])
+        for pin in torch_pins:
+            with stages.stage(f"torch for {'NVIDIA GPUs' if torch == 'cuda' else 'the CPU'}"):
+                notes += torch_build.install(pip, pin, torch, self._configuration)
+        for title, part in parts:
+            with stages.stage(title):
+                self._install(pip, part)
         with stages.stage("this repository, checks"):
             notes += self._finish(environment, pip)
         for note in notes:
             stages.say(note)
-        write_stamp(
-            environment,
-            Stamp(
-                path=str(environment.path),
-                finished=True,
-                key=key(environment, layers),
-                python=stamp.python,
-                torch=self._torch if has_torch else "",
-                layers=tuple(sorted(layers)),
-                locked=tuple(sorted(locked)),
-                installed=installed(environment),
-                notes=tuple(notes),
-            ),
-        )
+        finished = replace(stamp, finished=True, key=key(environment, layers), layers=tuple(sorted(layers)))
+        finished = replace(finished, torch=torch if torch_pins else "", locked=tuple(sorted(locked)))
+        write_stamp(environment, replace(finished, installed=installed(environment), notes=tuple(notes)))
 
-    def _check_room(self, environment: Environment, pins: tuple[Pin, ...]) -> None:
-        cuda = self._torch == "cuda" and any(pin.name == "torch" for pin in pins)
+    def _check_room(self, environment: Environment, *, cuda: bool) -> None:
         needed = environment.needs_mb + (self._configuration.cuda_mb if cuda else 0)
         there = _size(environment.path) // MB
         free = self._free(environment.path.parent) // MB
@@ -142,9 +127,9 @@ class Builder:
                 hint=f"Free some space on the disk of {environment.path.parent} and run scripts/setup again.",
             )
 
-    def _make_folder(self, environment: Environment, stamp: Stamp | None, locked: set[str], pip: Pip) -> Stamp:
+    def _make_folder(self, environment: Environment, stamp: Stamp, locked: set[str], pip: Pip) -> Stamp:
         """A virtual environment with the pip we know; one whose making was interrupted is made again."""
-        if stamp is None or not stamp.python:
+        if not stamp.python:
             _empty(environment)
             command = [_base_python(), "-m", "venv", str(environment.path)]
             status, words = run(command, pip.stages)
@@ -193,11 +178,12 @@ def _base_python() -> str:
     return str(Path(sys.base_prefix) / "bin" / f"python{running_version()}")
 
 
-def _groups(environment: Environment, pins: tuple[Pin, ...]) -> list[Group]:
-    """All packages of the lock but torch, in the configured groups; what no group names comes first."""
-    listed = {name for group in environment.groups for name in group.packages}
-    rest = tuple(dict.fromkeys(pin.name for pin in pins if pin.name not in listed | {"torch"}))
-    return [Group("libraries", rest), *environment.groups]
+def _parts(environment: Environment, pins: tuple[Pin, ...]) -> list[tuple[str, list[Pin]]]:
+    """The lock but torch, in the configured groups; what no group names comes first. Empty parts are left out."""
+    named = {name for group in environment.groups for name in group.packages} | {"torch"}
+    parts = [("libraries", [pin for pin in pins if pin.name not in named])]
+    parts += [(group.name, [pin for pin in pins if pin.name in group.packages]) for group in environment.groups]
+    return [(title, part) for title, part in parts if part]
 
 
 def _other_torch(stamp: Stamp, required: str) -> bool:

@@ -27,6 +27,7 @@ WHEEL = re.compile(
     r"|satisfies the requirement (?P<b>[^\s(]+)"
     r"|Failed (?:building wheel|to build) (?:for )?(?P<c>[\w.-]+)"
 )
+DOING = re.compile(r"\s*(?:Collecting|Downloading|Using cached|Installing collected|Uninstalling)\b")
 MISLEADING = frozenset(
     {
         "PYTHONPATH",
@@ -75,8 +76,8 @@ class Stages:
     def tick(self) -> None:
         """Renew the line; called about once a second while a tool runs."""
         if self._out.isatty():
-            last = _tail(self.log, 1)
-            self._show(f"{self._line()}   {last[0].strip() if last else ''}")
+            doing = [line.strip() for line in _tail(self.log, 50) if DOING.match(line)]
+            self._show(f"{self._line()}   {doing[-1] if doing else ''}")
 
     def say(self, sentence: str) -> None:
         """Print a sentence above the progress line."""

@@ -89,10 +89,10 @@ def _parser(step: Step[ItemT], description: str, targets: str) -> argparse.Argum
 
 
 def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace) -> int:
-    items = step.find(arguments.targets, params)
     log, log_path = open_log(step.number, step.name)
+    items = step.find(arguments.targets, params)
     asked = getattr(arguments, "device", "cpu")
-    device, warning = choose_device(asked) if step.uses_accelerator else ("cpu", None)
+    device, warning = choose_device(asked) if step.accelerated(params) else ("cpu", None)
     run = StepRun(
         step,
         params,
@@ -111,7 +111,7 @@ def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace) -> 
         log.info("TOTAL_VIDEOS_TO_PROCESS: %d", len(pending))
         if pending and warning:
             log.warning(warning)
-        if pending and step.uses_accelerator:
+        if pending and step.accelerated(params):
             log.info("Device sélectionné: %s", device.upper())
     return _conclude(run, _all(run, plans), alone)
 

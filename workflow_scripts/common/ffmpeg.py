@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -224,7 +224,7 @@ def conversion_command(work: Conversion) -> list[str]:
 # ---------------------------------------------------------------------------------------------- decoding
 def decode_rgb24(
     path: Path, width: int, height: int, *, stall_s: float = STALL_S, cancel: threading.Event | None = None
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """Yield every decoded frame of the picture once, scaled, as `height * width * 3` bytes of RGB, top row first.
 
     Never drops or repeats a frame; holds about 2 MB whatever the length. Close the iterator (or let it be

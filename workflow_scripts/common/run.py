@@ -19,6 +19,7 @@ from typing import Any, Generic, Literal
 from workflow_scripts.common.artifacts.files import load_json, write_json
 from workflow_scripts.common.atomic import remove_leftovers
 from workflow_scripts.common.devices import Rung, as_device_fault, ladder
+from workflow_scripts.common.displaced import keep_displaced
 from workflow_scripts.common.errors import (
     BlockedError,
     CancelledError,
@@ -173,7 +174,10 @@ class StepRun(Generic[ItemT]):
                     with job.phase("prepare"):
                         self.step.prepare(job)
                     self._prepared = True
-                result = self.step.process(item, job)
+                with keep_displaced(
+                    self.step.writes(item), item.workflow or item.root, item.root / "originals", job.warn
+                ):
+                    result = self.step.process(item, job)
             job.seconds["total"] = time.perf_counter() - begin
         manifest = self._manifest(item, job, wanted, result, fallbacks, started)
         return self._book(item, manifest, result)

@@ -174,6 +174,14 @@ class Step(ABC, Generic[ItemT]):
         """The batch size of the first attempt."""
         return 1
 
+    def accelerated(self, params: Settings) -> bool:
+        """Whether the step uses an accelerator with these parameters."""
+        return self.uses_accelerator
+
+    def writes(self, item: ItemT) -> Sequence[Path]:
+        """The files beside the video that processing the item will write; what lies there already is kept."""
+        return ()
+
     def prepare(self, job: Job) -> None:
         """Load what is needed once for all items, for the device of the job."""
 
@@ -188,10 +196,12 @@ class Step(ABC, Generic[ItemT]):
 class VideoStep(Step[Video]):
     """A step after STEP2: it works on converted videos and reads what earlier steps finished.
 
-    `reads` maps a role to the step and output it comes from; the video itself is always read.
+    `reads` maps a role to the step and output it comes from; the video itself is always read. `delivers` names the
+    suffixes of the files it writes into `docs/`.
     """
 
     reads: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    delivers: ClassVar[Sequence[str]] = ()
 
     def find(self, targets: Sequence[str], params: Settings) -> list[Video]:
         """The videos that targets name, each once, under the name STEP2 leaves behind."""
@@ -201,6 +211,10 @@ class VideoStep(Step[Video]):
         """The video and what `reads` names, as finished by their steps."""
         wanted = {"video": ("STEP2", "video"), **self.reads}
         return {role: finished_output(item, step, output) for role, (step, output) in wanted.items()}
+
+    def writes(self, item: Video) -> Sequence[Path]:
+        """The delivered files."""
+        return [item.delivered(suffix) for suffix in self.delivers]
 
 
 def finished_output(video: Video, step: str, output: str) -> FileRecord:

@@ -48,6 +48,7 @@ class RunTransNet(VideoStep):
     name = "run_transnet"
     version = "1"
     config = "step3_transnet.json"
+    delivers = (".csv",)
     parameters = PARAMETERS
     uses_accelerator = True
 

@@ -74,11 +74,11 @@ class _Evidence:
     windows: Windows
     contacts: Contacts | None
     similarity: Vectors
-    apart: NDArray[np.bool_]
+    apart: Vectors
 
     @classmethod
     def of(cls, vectors: Vectors, windows: Windows, contacts: Contacts | None) -> _Evidence:
-        return cls(vectors, windows, contacts, vectors @ vectors.T, windows.apart())
+        return cls(vectors, windows, contacts, vectors @ vectors.T, windows.apart().astype(np.float64))
 
 
 def _limits(speakers: SpeakerCount, windows: int) -> tuple[int, int]:

@@ -84,6 +84,7 @@ class RunAudioAnalysis(VideoStep):
     name = "run_audio_analysis"
     version = "1"
     config = "step4_audio.json"
+    delivers = ("_audio.json", ".rttm")
     parameters = PARAMETERS
     uses_accelerator = True
 
@@ -98,6 +99,10 @@ class RunAudioAnalysis(VideoStep):
         if folder is not None:
             return folder_records(folder)
         return tuple(file.verified() for file in embedded_files())
+
+    def accelerated(self, params: Settings) -> bool:
+        """Only pyannote's networks use a GPU; the embedded engine is fast enough on the CPU."""
+        return pyannote_folder(params) is not None
 
     def batch_size(self, params: Settings) -> int:
         """Chunks per call of pyannote's networks."""

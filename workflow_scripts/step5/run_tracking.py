@@ -84,6 +84,7 @@ class RunTracking(VideoStep):
     name = "run_tracking"
     version = "1"
     config = "step5_tracking.json"
+    delivers = (".json",)
     parameters = PARAMETERS
     reads = {"scenes": ("STEP3", "scenes"), "audio": ("STEP4", "audio")}
 

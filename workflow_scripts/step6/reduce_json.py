@@ -35,6 +35,7 @@ class ReduceJson(VideoStep):
     name = "reduce_json"
     version = "1"
     config = "step6_reduce.json"
+    delivers = ("_tracking.json", "_audio.json")
     reads = {"audio": ("STEP4", "audio"), "tracking": ("STEP5", "tracking")}
 
     def process(self, item: Video, job: Job) -> Result:

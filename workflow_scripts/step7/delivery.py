@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from workflow_scripts.common.artifacts.files import load_json, write_json
-from workflow_scripts.common.atomic import replace, temporary_path
+from workflow_scripts.common.atomic import remove_leftovers, replace, temporary_path
 from workflow_scripts.common.errors import RefusedError, VideoError
 
 
@@ -27,6 +27,8 @@ def deliver(files: Mapping[Path, Path], record: Path) -> None:
         RefusedError: a file lies in one of the places that this product did not write, or that was edited.
         VideoError: there is not enough space, or a copy does not read back the same.
     """
+    for folder in {place.parent for place in files.values()}:  # what was killed here has not removed its own
+        remove_leftovers(folder)
     written: dict[str, list[str]] = load_json(record)["written"] if record.is_file() else {}
     missing = {}
     for source, place in files.items():

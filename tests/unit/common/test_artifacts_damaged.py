@@ -91,7 +91,9 @@ def test_a_file_cut_short_anywhere_is_refused_or_is_a_whole_one(name: str) -> No
 @pytest.mark.parametrize("name", KINDS)
 @settings(max_examples=80)
 @given(
-    changes=st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=3), st.integers(0, 3)), min_size=1, max_size=4)
+    changes=st.lists(
+        st.tuples(st.integers(0, 10_000), st.binary(max_size=3), st.integers(0, 3)), min_size=1, max_size=4
+    )
 )
 def test_damaged_bytes_never_lead_to_another_error(name: str, changes: list[tuple[int, bytes, int]]) -> None:
     content, read = bytearray(GOOD[name]), KINDS[name][1]

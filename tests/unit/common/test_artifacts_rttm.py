@@ -60,7 +60,8 @@ def test_other_kinds_of_lines_are_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["SPEAKER x 1 0.5", "SPEAKER x 1 a 1 <NA> <NA> A", "SPEAKER x 1 0 0 <NA> <NA> A", "SPEAKER x 1 nan 1 a a A"]
+    "line",
+    ["SPEAKER x 1 0.5", "SPEAKER x 1 a 1 <NA> <NA> A", "SPEAKER x 1 0 0 <NA> <NA> A", "SPEAKER x 1 nan 1 a a A"],
 )
 def test_a_damaged_turn_is_refused_with_file_and_line(tmp_path: Path, line: str) -> None:
     path = tmp_path / "é.rttm"

@@ -46,7 +46,9 @@ def test_shots_read_back_are_those_that_were_written(edges: list[int], fps: Frac
 
 
 @given(CUTS)
-def test_the_columns_that_the_cutting_script_takes_by_position_are_inclusive_frames_from_1(edges: list[int]) -> None:
+def test_the_columns_that_the_cutting_script_takes_by_position_are_inclusive_frames_from_1(
+    edges: list[int],
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.csv"
         write_scenes(path, shots(*edges), FrameClock(Fraction(25), edges[-1]))

@@ -45,7 +45,9 @@ OBJECTS = st.builds(
     is_speaking=st.booleans(),
     speaking_confidence=SHARES,
     speaking_method=st.none() | NAMES,
-    speaking_sources=st.dictionaries(st.sampled_from(["audio", "visual", "segment"]), st.just({"a": 1}), max_size=2),
+    speaking_sources=st.dictionaries(
+        st.sampled_from(["audio", "visual", "segment"]), st.just({"a": 1}), max_size=2
+    ),
     active_speakers=st.lists(st.sampled_from(["SPEAKER_00", "SPEAKER_01"]), unique=True).map(tuple),
 )
 FRAMES = st.lists(st.lists(OBJECTS, max_size=3), max_size=8)
@@ -158,7 +160,9 @@ def test_no_space_stands_outside_texts_in_a_reduced_file(frames: list[list[Track
     assert [[item.active_speakers for item in objects] for objects in found] == [
         [item.active_speakers for item in objects] for objects in frames
     ]
-    assert [[item.width for item in objects] for objects in found] == [[o.width for o in objects] for objects in frames]
+    assert [[item.width for item in objects] for objects in found] == [
+        [o.width for o in objects] for objects in frames
+    ]
 
 
 @given(st.lists(st.lists(OBJECTS, max_size=3), min_size=25, max_size=40))

@@ -151,7 +151,9 @@ def test_a_folder_that_does_not_exist_has_no_leftovers(tmp_path: Path) -> None:
     assert remove_leftovers(tmp_path / "none") == []
 
 
-@pytest.mark.parametrize("name", ["n" * 255, "é" * 127 + "x", "a ", "-x", "[*]?", "line\nend", "'\"", "\u202egp4.x"])
+@pytest.mark.parametrize(
+    "name", ["n" * 255, "é" * 127 + "x", "a ", "-x", "[*]?", "line\nend", "'\"", "\u202egp4.x"]
+)
 def test_any_name_a_file_can_have_can_be_written(tmp_path: Path, name: str) -> None:
     with atomic_writer(tmp_path / name, "wb") as stream:
         stream.write(NEW)

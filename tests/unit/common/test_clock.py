@@ -98,7 +98,9 @@ def test_time_codes_of_known_times(seconds: Fraction, text: str) -> None:
     assert timecode(seconds) == text
 
 
-@pytest.mark.parametrize("text", ["", "1", "00:00", "00:00:00", "00:00:-1.000", "00:00:1/0", "0:60:00.000", "a:b:c"])
+@pytest.mark.parametrize(
+    "text", ["", "1", "00:00", "00:00:00", "00:00:-1.000", "00:00:1/0", "0:60:00.000", "a:b:c"]
+)
 def test_what_is_no_time_code_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="timecode"):
         parse_timecode(text)

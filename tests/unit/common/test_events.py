@@ -115,7 +115,14 @@ def test_progress_is_reported_now_and_then(
             report(done, 200, "frames")
             watch.now += 0.125  # 25 seconds in all
     found = events(tmp_path / "events")
-    assert found[0] == {**found[0], "event": "progress", "video": "é.mp4", "done": 1, "total": 200, "unit": "frames"}
+    assert found[0] == {
+        **found[0],
+        "event": "progress",
+        "video": "é.mp4",
+        "done": 1,
+        "total": 200,
+        "unit": "frames",
+    }
     assert [event["done"] for event in found] == [*range(1, 201, 4), 200]  # and the end of it in any case
     assert [record.getMessage() for record in caplog.records] == [
         "INTERNAL_PROGRESS: 81/200 frames (40%) - é.mp4",

@@ -202,12 +202,18 @@ def test_a_damaged_manifest_means_not_done(done: Done, content: bytes) -> None:
 
 def test_a_manifest_of_another_generation_means_not_done(done: Done) -> None:
     data = asdict(done.manifest)
-    for changed in ({**data, "more": 1}, {k: v for k, v in data.items() if k != "gates"}, {**data, "state": "fine"}):
+    for changed in (
+        {**data, "more": 1},
+        {k: v for k, v in data.items() if k != "gates"},
+        {**data, "state": "fine"},
+    ):
         done.path.write_text(json.dumps(changed))
         assert read_manifest(done.path) is None
 
 
-VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just([]) | st.just({"a": 1})
+VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just([]) | st.just({"a": 1})
+)
 
 
 @given(data=st.data())

@@ -146,7 +146,9 @@ def test_video_suffixes_are_known_whatever_their_case(suffix: str) -> None:
     assert is_video_name(f"x.{suffix}") and is_video_name(f"x.y.{suffix}") and is_video_name(f" .{suffix}")
 
 
-@pytest.mark.parametrize("name", ["x", "x.txt", ".mp4", "._x.mp4", ".hidden.mp4", "mp4", "x.mp4 ", "x.mp4.part", ""])
+@pytest.mark.parametrize(
+    "name", ["x", "x.txt", ".mp4", "._x.mp4", ".hidden.mp4", "mp4", "x.mp4 ", "x.mp4.part", ""]
+)
 def test_other_names_are_no_videos(name: str) -> None:
     assert not is_video_name(name)
 

@@ -262,7 +262,12 @@ def test_a_signal_cancels_the_run_and_keeps_what_is_finished(
     assert ended.err == "Cancelled; what was finished is kept.\n"
     assert toy.names() == ["a", "b"] and toy.temporary() == []
     assert toy.failure("b") is None and not (toy.folder / "b.out").exists()
-    assert ended.events[-1] == {**ended.events[-1], "event": "finished", "states": {"succeeded": 1}, "exit_code": 130}
+    assert ended.events[-1] == {
+        **ended.events[-1],
+        "event": "finished",
+        "states": {"succeeded": 1},
+        "exit_code": 130,
+    }
 
 
 def test_being_cancelled_while_inputs_are_read_starts_nothing_more(toy: Toy) -> None:
@@ -314,7 +319,9 @@ def test_the_ladder_is_gone_down_and_every_rung_is_on_record(toy: Toy, text: str
     assert len(warnings) == len(way) - 1
     for warning, rung in zip(warnings, way[1:], strict=True):
         assert warning.startswith("a.txt: CUDA") and warning.endswith(f"going on with {rung}")
-    assert [line for line in ended.out.splitlines() if "going on with" in line] == [f"[WARNING] {w}" for w in warnings]
+    assert [line for line in ended.out.splitlines() if "going on with" in line] == [
+        f"[WARNING] {w}" for w in warnings
+    ]
     fresh = "process 1" if "fresh" in way[-1] else "process 0"
     assert toy.processed()[-1].endswith(fresh)
     assert toy.run(TOY_CUDA="1").states() == {"a.txt": "up to date"}

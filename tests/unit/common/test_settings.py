@@ -63,7 +63,9 @@ def test_the_later_origin_wins(tmp_path: Path, data_folder: Path, monkeypatch: p
     assert effective(path, threshold="0.4") == (0.4, "command line --threshold")
 
 
-def test_null_in_the_file_and_an_empty_variable_mean_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_null_in_the_file_and_an_empty_variable_mean_not_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TOY_THRESHOLD", "")
     found = resolve(TABLE, config(tmp_path, threshold=None, output_dir=None), {"threshold": None})
     assert (found.threshold, found.output_dir) == (0.5, None)

@@ -14,6 +14,7 @@ from services.environments import find
 from services.environments.nvidia import has_nvidia_gpu, nvidia_gpus
 from services.environments.pip import Pip, Stages
 from services.environments.spec import Pin, load
+from services.environments.state import Stamp, Status, key, state, write_stamp
 from services.environments.torch_build import install, is_cuda, required, setting, wanted
 from workflow_scripts.common.errors import PreconditionError, UsageError
 
@@ -133,3 +134,16 @@ def test_torch_that_is_there_is_left_alone_and_another_version_is_not(make_pip: 
     assert index.asked == []
     install(pip, Pin("torch", "torch==2.13.1"), "cpu", load(), "linux")
     assert index.asked == [("install", "--no-deps", "torch==2.13.1")]
+
+
+def test_a_cuda_build_is_kept_while_the_gpu_is_away(tmp_path: Path) -> None:
+    environment = replace(find("transnet_env"), path=tmp_path)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").touch()
+    write_stamp(environment, Stamp(str(tmp_path), finished=True, key=key(environment, ()), torch="cuda"))
+    assert state(environment, (), required("auto", gpu=False)).ready
+    assert state(environment, (), required("auto", gpu=True)).ready
+    assert state(environment, (), required("cpu", gpu=True)).status is Status.OUTDATED
+    write_stamp(environment, Stamp(str(tmp_path), finished=True, key=key(environment, ()), torch="cpu"))
+    added = state(environment, (), required("auto", gpu=True))
+    assert (added.status, added.reason) == (Status.OUTDATED, "it holds the cpu build of torch, not the cuda build")

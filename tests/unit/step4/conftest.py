@@ -20,7 +20,13 @@ FRAMES_PER_SECOND = 100
 @pytest.fixture(autouse=True)
 def no_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """No token or setting from outside."""
-    for name in ("HF_TOKEN", "PYANNOTE_TOKEN", "AUDIO_ENGINE", "SPEECH_DETECTION_THRESHOLD", "MIN_SPEECH_DURATION_MS"):
+    for name in (
+        "HF_TOKEN",
+        "PYANNOTE_TOKEN",
+        "AUDIO_ENGINE",
+        "SPEECH_DETECTION_THRESHOLD",
+        "MIN_SPEECH_DURATION_MS",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -97,7 +103,9 @@ def error_rate_fixture() -> Any:
 @pytest.fixture(scope="session")
 def tiny_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole pyannote pipeline on disk, 330 kB, with random weights: it loads and runs like a real one."""
-    spec = importlib.util.spec_from_file_location("tiny_pipeline_builder", Path(__file__).with_name("tiny_pipeline.py"))
+    spec = importlib.util.spec_from_file_location(
+        "tiny_pipeline_builder", Path(__file__).with_name("tiny_pipeline.py")
+    )
     assert spec is not None and spec.loader is not None
     builder = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(builder)

@@ -205,7 +205,13 @@ def test_a_real_meeting_stays_below_its_error(engine: Any, error_rate: Any, meet
 
 @pytest.mark.parametrize(
     ("name", "speakers"),
-    [("ae_example.mp4", 1), ("vr_face1.mp4", 1), ("drv_grid_twoface.mp4", 2), ("mpy_chaplin.mp4", 0), ("pya_empty.wav", 0)],
+    [
+        ("ae_example.mp4", 1),
+        ("vr_face1.mp4", 1),
+        ("drv_grid_twoface.mp4", 2),
+        ("mpy_chaplin.mp4", 0),
+        ("pya_empty.wav", 0),
+    ],
 )
 def test_real_videos_have_their_number_of_speakers(engine: Any, name: str, speakers: int) -> None:
     if not (MEDIA / name).is_file():

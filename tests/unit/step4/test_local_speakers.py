@@ -29,7 +29,14 @@ def heard(truth: np.ndarray, orders: np.random.Generator) -> LocalSpeech:
 
 def dialogue() -> np.ndarray:
     truth = np.zeros((2000, 2), bool)
-    for start, end, who in ((0, 300, 0), (300, 500, 1), (450, 800, 0), (850, 1200, 1), (1210, 1900, 0), (1600, 2000, 1)):
+    for start, end, who in (
+        (0, 300, 0),
+        (300, 500, 1),
+        (450, 800, 0),
+        (850, 1200, 1),
+        (1210, 1900, 0),
+        (1600, 2000, 1),
+    ):
         truth[start:end, who] = True
     return truth
 

@@ -43,7 +43,7 @@ def write_video(path: Path, seconds: float, sound: np.ndarray | None) -> Path:
         container.mux(picture.encode(None))
         if track is not None and sound is not None:
             piece = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), format="fltp", layout="mono")
-            piece.sample_rate = RATE
+            piece.sample_rate, piece.time_base, piece.pts = RATE, Fraction(1, RATE), 0
             container.mux(track.encode(piece))
             container.mux(track.encode(None))
     return path
@@ -76,7 +76,9 @@ def run(video: Video, given: Mapping[str, Any], log: list[str]) -> Result:
 
 
 @pytest.fixture(scope="module")
-def talk(tmp_path_factory: pytest.TempPathFactory, engine: Any, sample: np.ndarray) -> tuple[Video, Result, list[str]]:
+def talk(
+    tmp_path_factory: pytest.TempPathFactory, engine: Any, sample: np.ndarray
+) -> tuple[Video, Result, list[str]]:
     """The telephone call under a picture of 31 s: the last second has no sound."""
     video = lay_out(tmp_path_factory.mktemp("talk"), 31, sample)
     log: list[str] = []

@@ -21,7 +21,9 @@ def test_windows_lie_inside_one_stretch_and_leave_nothing_out(voice: np.ndarray)
         assert len(set(voice[start:end])) == 1 and voice[start] != NO_SPEECH
         assert SHORTEST_FRAMES <= end - start <= 160
         covered[start:end] = True
-    edges = np.concatenate([[0], np.nonzero(np.diff(voice))[0] + 1, [len(voice)]]) if len(voice) else np.zeros(1, int)
+    edges = (
+        np.concatenate([[0], np.nonzero(np.diff(voice))[0] + 1, [len(voice)]]) if len(voice) else np.zeros(1, int)
+    )
     for start, end in zip(edges[:-1], edges[1:], strict=True):
         assert covered[start:end].all() == (voice[start] != NO_SPEECH and end - start >= SHORTEST_FRAMES)
 

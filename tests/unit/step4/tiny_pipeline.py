@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-ARCHITECTURE = '''
+ARCHITECTURE = """
 from pyannote.audio.models.embedding.wespeaker import BaseWeSpeakerResNet
 from pyannote.audio.models.embedding.wespeaker.resnet import BasicBlock, ResNet
 
@@ -20,7 +20,7 @@ class TinyWeSpeaker(BaseWeSpeakerResNet):
                          window_type=window_type, use_energy=use_energy, task=task)
         self.resnet = ResNet(BasicBlock, [1, 1, 1, 1], m_channels=4, feat_dim=num_mel_bins, embed_dim=32,
                              pooling_func="TSTP", two_emb_layer=False)
-'''
+"""
 DIMENSION, DISCRIMINANT = 32, 16
 SECONDS = 2.0
 
