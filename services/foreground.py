@@ -145,8 +145,9 @@ class _Foreground:
         self.running[step.key] = _Running(process, reader, time.monotonic())
 
     def _read(self, key: str, stream: IO[str]) -> None:
-        for line in stream:
-            self.lines.put(f"{key} | {line.rstrip()}")
+        with stream:
+            for line in stream:
+                self.lines.put(f"{key} | {line.rstrip()}")
 
     def _pass_on_lines(self) -> None:
         try:

@@ -47,6 +47,7 @@ def video_status(video: Video, keys: Sequence[str]) -> VideoStatus:
         for manifest in manifests.values()
         if manifest is not None
         for record in manifest.outputs.values()
+        if record.matches(video.root)
     }
     return VideoStatus(video, {key: _status(video, key, found, known) for key, found in manifests.items()})
 

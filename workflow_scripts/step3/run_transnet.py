@@ -28,6 +28,7 @@ from workflow_scripts.step3.windows import HEIGHT, WIDTH, windows_of
 
 PARAMETERS = (
     Parameter("threshold", float, 0.5, "Probability above which a frame is a transition", 0.01, 0.99),
+    Parameter("hard_cut_threshold", float, 0.2, "The same for a frame whose neighbours stay low", 0.01, 0.99),
     Parameter(
         "batch_size",
         int,
@@ -77,7 +78,7 @@ class RunTransNet(VideoStep):
                 f"{item.name}: {len(probabilities)} frames were decoded, STEP2 measured {clock.frames}.",
                 hint="Run STEP2 again for this video.",
             )
-        cuts = find_cuts(probabilities, job.params.threshold)
+        cuts = find_cuts(probabilities, job.params.threshold, job.params.hard_cut_threshold)
         shots = shots_between(cuts, clock.frames)
         target = item.delivered(".csv")
         write_scenes(target, shots, clock)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from workflow_scripts.step5.detection import FaceDetection
-from workflow_scripts.step5.geometry import Boxes, overlaps
+from workflow_scripts.step5.geometry import Box, Boxes, areas, intersections, overlaps
 
 #: How far, in face sizes, a face may be from where it was expected when the boxes do not overlap.
 _REACH = 0.8
@@ -26,6 +26,8 @@ _SIZE_RATIO = 1.8
 _VELOCITY_GAIN = 0.4
 #: Below this similarity two boxes are not the same face.
 _MIN_SIMILARITY = 0.05
+#: A face with this share of its box in a face this many times its area is not a face of its own.
+_INSIDE, _LARGER = 0.6, 1.8
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,8 @@ class ShotTracker:
         weak = [face for face in faces if not self._is_sure(face)]
         waiting, new = self._extend(alive, frame, sure)
         self._extend(waiting, frame, weak)
-        self._open += [_OpenTrack(frame, face) for face in new]
+        known = [track.predicted(frame) for track in alive if len(track.frames) >= self._rules.min_frames]
+        self._open += [_OpenTrack(frame, face) for face in new if not lies_in_larger(face.box, known)]
 
     def finish(self, shot_length: int) -> tuple[FaceTrack, ...]:
         """The tracks of the shot in order of appearance, from left to right where several begin at once."""
@@ -188,6 +191,19 @@ def similarity(expected: Boxes, found: Boxes) -> Boxes:
     nearness = np.clip(1 - distance / _REACH, 0, None)
     score = 0.7 * overlaps(expected, found) + 0.3 * nearness
     return np.asarray(np.where(ratio <= _SIZE_RATIO, score, 0), np.float32)
+
+
+def lies_in_larger(box: Box, known: Sequence[NDArray[np.float64]]) -> bool:
+    """Whether most of a box lies in a clearly larger one of a known face.
+
+    In a close-up the detector takes a lens of a pair of glasses for a face now and then; a face inside a face is
+    none.
+    """
+    if not known:
+        return False
+    inner, outer = np.array([box], np.float32), np.array(known, np.float32)
+    inside = intersections(inner, outer)[0] / np.maximum(areas(inner)[0], 1)
+    return bool(((inside > _INSIDE) & (areas(outer) > _LARGER * areas(inner)[0])).any())
 
 
 def track_shot(

@@ -28,7 +28,7 @@ from workflow_scripts.common.errors import ArtifactError
 
 PIXELS = st.integers(-50, 4000)
 SHARES = st.floats(0, 1).map(lambda value: round(value, 4))
-NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+NAMES = st.text(st.characters(codec="utf-8"), max_size=12)
 BOXES = st.tuples(PIXELS, PIXELS, st.integers(1, 900), st.integers(1, 900)).map(
     lambda box: (box[0], box[1], box[0] + box[2], box[1] + box[3])
 )
@@ -97,7 +97,7 @@ def test_raw_frames_read_back_are_those_that_were_written(frames: list[list[Trac
         packed.write_bytes(gzip.compress(path.read_bytes()))
         assert read(packed) == frames
         data = json.loads(path.read_text())
-    assert (found.fps, found.total_frames, found.engine) == (25, len(frames), "mediapipe")
+    assert (found.fps, found.total_frames, found.engine) == (Fraction(25), len(frames), "mediapipe")
     assert data["metadata"] == {
         "video_path": "/a/b \n.mp4",
         "total_frames": len(frames),

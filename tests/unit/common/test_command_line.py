@@ -126,7 +126,7 @@ def test_events_are_those_that_are_promised(
     assert (found[-1]["states"], found[-1]["exit_code"]) == ({"succeeded": 1, "failed": 1}, 1)
 
 
-def test_nothing_to_do_is_a_success(run: RunToy, data_folder: Path) -> None:
+def test_nothing_to_do_is_a_success(run: RunToy) -> None:
     ended = run()
     assert ended.code == 0
     assert ended.out.splitlines() == ["[INFO] TOTAL_VIDEOS_TO_PROCESS: 0", "[INFO] STEP9: nothing to do"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.common import progress
 from workflow_scripts.common.events import EventFile, open_log, printable, utc_now
 from workflow_scripts.common.progress import Progress
 
@@ -88,7 +88,7 @@ def test_a_name_cannot_forge_a_log_line(data_folder: Path, capsys: pytest.Captur
     assert path.parent == data_folder / "logs" / "step3" and path.name.startswith("toy_")
 
 
-def test_a_log_without_a_line_leaves_no_file(data_folder: Path) -> None:
+def test_a_log_without_a_line_leaves_no_file() -> None:
     _, path = open_log("3", "toy")
     assert not path.exists()
 
@@ -107,7 +107,7 @@ def test_progress_is_reported_now_and_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     watch = Watch()
-    monkeypatch.setattr(progress.time, "monotonic", watch)
+    monkeypatch.setattr(time, "monotonic", watch)
     monkeypatch.setenv("WORKFLOW_EVENTS", str(tmp_path / "events"))
     caplog.set_level(logging.INFO)
     with Progress("é.mp4", EventFile("STEP3"), logging.getLogger("progress of a test")) as report:
@@ -134,7 +134,7 @@ def test_progress_of_unknown_length_has_no_share(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     watch = Watch()
-    monkeypatch.setattr(progress.time, "monotonic", watch)
+    monkeypatch.setattr(time, "monotonic", watch)
     caplog.set_level(logging.INFO)
     with Progress("x.mp4", EventFile("STEP3"), logging.getLogger("progress of a test")) as report:
         watch.now += 20

@@ -146,7 +146,7 @@ def test_an_unchanged_size_and_time_spares_reading_the_file(done: Done) -> None:
 
 def test_the_project_may_move_as_a_whole(done: Done, tmp_path: Path) -> None:
     there = tmp_path.parent / f"{tmp_path.name} moved"
-    tmp_path.rename(there)
+    done.root.rename(there)
     manifest = read_manifest(there / ".workflow" / "STEP3.json")
     assert manifest is not None
     assert manifest.inputs["video"].matches(there) and manifest.outputs["scenes"].matches(there)
@@ -166,7 +166,8 @@ def test_a_packed_file_that_cannot_be_unpacked_does_not_match(tmp_path: Path, da
     record = FileRecord.of(path, tmp_path)
     content = bytearray(path.read_bytes())
     content[500] ^= 1
-    path.write_bytes({"cut": content[:300], "flipped": content, "garbage": b"x" * 50, "empty": b""}[damage])
+    damaged = {"cut": bytes(content[:300]), "flipped": bytes(content), "garbage": b"x" * 50, "empty": b""}
+    path.write_bytes(damaged[damage])
     assert not record.matches(tmp_path)
 
 
@@ -211,7 +212,7 @@ def test_a_manifest_of_another_generation_means_not_done(done: Done) -> None:
         assert read_manifest(done.path) is None
 
 
-VALUES = (
+VALUES: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just([]) | st.just({"a": 1})
 )
 

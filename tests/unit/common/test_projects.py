@@ -124,7 +124,7 @@ def test_projects_without_videos_are_no_error(data_folder: Path) -> None:
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_names_are_kept_byte_for_byte(tmp_path: Path, name: str) -> None:
     put(tmp_path / "P" / "docs" / name)
-    assert os.listdir(tmp_path / "P" / "docs") == [name]
+    assert [path.name for path in (tmp_path / "P" / "docs").iterdir()] == [name]
     for target in (tmp_path / "P", tmp_path / "P" / "docs" / name):
         (video,) = find_videos([str(target)])
         assert video.path.is_file() and video.name == name
@@ -135,9 +135,7 @@ def test_names_are_kept_byte_for_byte(tmp_path: Path, name: str) -> None:
 
 
 def test_a_name_that_is_not_utf_8_is_found(tmp_path: Path) -> None:
-    folder = os.fsencode(tmp_path / "P" / "docs")
-    os.makedirs(folder)
-    (path := Path(os.fsdecode(folder + b"/\xff\xfe.mp4"))).touch()
+    put(path := tmp_path / "P" / "docs" / os.fsdecode(b"\xff\xfe.mp4"))
     assert found(tmp_path / "P") == [path]
 
 

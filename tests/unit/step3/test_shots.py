@@ -59,3 +59,11 @@ def test_shots_cover_every_frame_once_and_none_is_empty(probabilities: list[floa
 def test_a_run_of_positive_frames_never_makes_one_frame_shots(before: int, length: int) -> None:
     values = np.concatenate([np.zeros(before), np.full(length, 0.9), np.zeros(10)]).astype(np.float32)
     assert len(shots_between(find_cuts(values, 0.5), len(values))) == 2
+
+
+def test_a_low_score_that_stands_alone_is_a_hard_cut_and_a_low_plateau_is_none() -> None:
+    alone = np.array([0, 0, 0.3, 0.01, 0, 0], np.float32)
+    plateau = np.array([0, 0.25, 0.3, 0.25, 0, 0], np.float32)
+    assert find_cuts(alone, 0.5, 0.2) == [3]
+    assert find_cuts(plateau, 0.5, 0.2) == []
+    assert find_cuts(alone, 0.5) == []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,21 +49,26 @@ def test_the_segmentation_network_computes_what_pyannotes_own_class_computes() -
 
 
 class Payload:
-    def __init__(self, target: str) -> None:
-        self.target = target
+    """Pickles as a call, which unpickling would make."""
 
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.mkdir, (self.target,)
+    def __init__(self, function: Callable[..., object], *arguments: str) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str, ...]]:
+        return self.call
 
 
 def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
-    target = tmp_path / "owned"
-    file = tmp_path / "pytorch_model.bin"
-    torch.save({"state_dict": {"a": torch.ones(2)}, "extra": Payload(str(target))}, file)
+    target, file = tmp_path / "owned", tmp_path / "pytorch_model.bin"
+    torch.save(
+        {"state_dict": {"a": torch.ones(2)}, "extra": Payload(shutil.copyfile, str(file), str(target))}, file
+    )
     assert read_tensors(str(file))["a"].tolist() == [1, 1]
     assert not target.exists()
+    torch.save({"state_dict": {"a": torch.ones(2)}, "extra": Payload(os.mkdir, str(target))}, file)
     with pytest.raises(pickle.UnpicklingError):
-        torch.load(file, weights_only=True)
+        read_tensors(str(file))
+    assert not target.exists()
 
 
 def test_one_changed_byte_in_a_model_file_is_refused(tmp_path: Path) -> None:

@@ -63,5 +63,5 @@ def test_a_quiet_sound_is_raised_and_a_loud_one_left_alone() -> None:
 
 def test_decisions_of_32_ms_are_laid_on_frames_of_10_ms() -> None:
     frames = on_frames([np.array([0.1, 0.2], np.float32), np.array([0.3], np.float32)], 12)
-    assert frames.tolist() == np.float32([0.1] * 3 + [0.2] * 3 + [0.3] * 6).tolist()
+    assert frames.tolist() == np.array([0.1] * 3 + [0.2] * 3 + [0.3] * 6, np.float32).tolist()
     assert on_frames([], 3).tolist() == [0, 0, 0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ def test_windows_lie_inside_one_stretch_and_leave_nothing_out(voice: np.ndarray)
     edges = (
         np.concatenate([[0], np.nonzero(np.diff(voice))[0] + 1, [len(voice)]]) if len(voice) else np.zeros(1, int)
     )
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         assert covered[start:end].all() == (voice[start] != NO_SPEECH and end - start >= SHORTEST_FRAMES)
 
 

@@ -113,3 +113,14 @@ def test_many_faces_that_come_and_go_do_not_share_frames_of_a_track() -> None:
     found = track(frames)
     assert len(found) == 7
     assert sum(int(one.seen.sum()) for one in found) == sum(map(len, frames))
+
+
+def test_a_lens_of_a_pair_of_glasses_is_no_face_inside_a_face_that_is_missed_for_a_moment() -> None:
+    close_up = [face(300, 200, 300)]
+    lens = [face(240, 180, 120, confidence=0.72)]
+    (found,) = track([close_up] * 20 + [lens] * 6 + [close_up] * 20)
+    assert (found.start, found.end) == (0, 46)
+
+
+def test_a_smaller_face_beside_a_close_up_is_a_face() -> None:
+    assert len(track([[face(300, 200, 300), face(500, 200, 80)]] * 20)) == 2

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,7 +131,7 @@ def test_a_new_analysis_of_step4_is_reduced_again(analysed: Prepare, finish: Any
 @pytest.mark.parametrize(
     "moment", ["packing", "telling STEP4's manifest", "reducing the sound", "its own manifest"]
 )
-def test_killed_at_any_moment_nothing_of_step4_is_lost(analysed: Prepare, tmp_path: Path, moment: str) -> None:
+def test_killed_at_any_moment_nothing_of_step4_is_lost(analysed: Prepare, moment: str) -> None:
     video = analysed()
     raw = video.delivered("_audio.json").read_bytes()
     place = {

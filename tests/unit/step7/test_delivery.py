@@ -20,7 +20,6 @@ from workflow_scripts.common.errors import RefusedError, VideoError
 from workflow_scripts.step7 import delivery
 from workflow_scripts.step7.delivery import copy_verified, deliver, file_sha256
 
-
 KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
@@ -152,7 +151,7 @@ def test_the_record_lists_what_was_written_there(work: Delivery) -> None:
 def test_too_little_space_is_said_before_anything_is_written(
     work: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=10))
     with pytest.raises(VideoError, match="are to be delivered and 0 MB are free"):
         work.deliver()
     assert not work.target.exists()
@@ -164,18 +163,18 @@ def test_a_copy_that_does_not_read_back_the_same_is_refused(
     def damaged(source: Path, target: Path) -> None:
         Path(target).write_bytes(source.read_bytes()[:-1])
 
-    monkeypatch.setattr(delivery.shutil, "copyfile", damaged)
+    monkeypatch.setattr(shutil, "copyfile", damaged)
     with pytest.raises(VideoError, match="does not read back the same"):
         work.deliver()
     assert work.there() == {}
 
 
 def test_a_disk_that_fills_up_leaves_no_half_file(work: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(source: Path, target: Any) -> None:
+    def full(_source: Path, target: Any) -> None:
         Path(target).write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(delivery.shutil, "copyfile", full)
+    monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(OSError, match="No space left"):
         work.deliver()
     assert work.there() == {}
