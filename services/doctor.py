@@ -86,6 +86,7 @@ def _token() -> Finding:
 
 def _disk() -> Finding:
     folder = paths.data_folder()
-    free = shutil.disk_usage(folder).free
+    there = next(place for place in (folder, *folder.parents) if place.is_dir())  # it may not be made yet
+    free = shutil.disk_usage(there).free
     text = f"{free / 1e9:.0f} GB free in {folder}"
     return Finding("disk", "note" if free < LOW_DISK else "ok", text, "Make room." if free < LOW_DISK else "")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,7 @@ def imported(path: Path) -> Iterator[str]:
             yield node.module or ""
 
 
-def table_of(step: StepDefinition) -> tuple[Step[object], tuple[Parameter, ...]]:
+def table_of(step: StepDefinition) -> tuple[Step[Any], tuple[Parameter, ...]]:
     """A step's class, made, and its parameters."""
     module = importlib.import_module(step.script.removesuffix(".py").replace("/", "."))
     (found,) = (
