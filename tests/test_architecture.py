@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from cli.workflow import main
 from services.configuration import GENERAL
 from services.environments import python_of
 from services.pipeline import StepDefinition, load_pipeline
@@ -168,15 +170,19 @@ def test_the_commands_of_a_developer_can_be_run(name: str) -> None:
 
 def documentation() -> str:
     """All that is written for people."""
-    return "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    paths = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
 
 
-NO_STEPS_YET = pytest.mark.skipif(
-    not (ROOT / "docs" / "steps.md").is_file(), reason="docs/steps.md, the reference of the steps, is not there yet"
-)
+def commands(group: click.Group, before: str) -> Iterator[str]:
+    """Every command of a group, as it is typed."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{before} {name}")
+        else:
+            yield f"{before} {name}"
 
 
-@NO_STEPS_YET
 def test_every_setting_is_documented() -> None:
     text = documentation()
     missing = {f"{owner} {p.name}" for owner, p in parameters() if owner != "general" and f"`{p.name}`" not in text}
@@ -185,9 +191,7 @@ def test_every_setting_is_documented() -> None:
     assert not missing
 
 
-@NO_STEPS_YET
 def test_every_step_and_command_is_documented() -> None:
     text = documentation()
     assert not [step.key for step in STEPS if step.key not in text or Path(step.script).name not in text]
-    commands = ("run", "status", "steps", "config show", "doctor")
-    assert not [command for command in commands if f"scripts/workflow {command}" not in text]
+    assert not [command for command in commands(main, "scripts/workflow") if command not in text]

@@ -121,6 +121,8 @@ class StepRun(Generic[ItemT]):
                     failure_path(item.workflow, self.step.key).unlink(missing_ok=True)
                 return Outcome(item.name, "up to date")
             with _only_one(item, self.step.key):
+                if self.plan(item).reason is None:  # another run did it since this one looked
+                    return Outcome(item.name, "up to date")
                 return self._down_the_ladder(item)
         except BlockedError as error:
             return Outcome(item.name, "blocked", str(error))
