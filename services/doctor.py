@@ -16,6 +16,8 @@ from workflow_scripts.common.errors import WorkflowError
 from workflow_scripts.common.ffmpeg import ffmpeg_version, find_ffmpeg
 
 Verdict = Literal["ok", "note", "problem"]
+#: Where a hub token may be, the first that is set counts.
+TOKENS = ("PYANNOTE_TOKEN", "HF_TOKEN")
 #: Below this much free space in the data folder, converting a television programme may fail.
 LOW_DISK = 5e9
 
@@ -40,7 +42,7 @@ def _ffmpeg() -> Finding:
         path = find_ffmpeg()
     except WorkflowError as error:
         return Finding("ffmpeg", "problem", error.message, error.hint)
-    return Finding("ffmpeg", "ok", f"{ffmpeg_version()} at {path}")
+    return Finding("ffmpeg", "ok", f"{ffmpeg_version().partition(' Copyright')[0]} at {path}")
 
 
 def _environments() -> list[Finding]:
@@ -79,9 +81,10 @@ def _gpu() -> Finding:
 
 
 def _token() -> Finding:
-    if os.environ.get("HF_TOKEN"):
-        return Finding("token", "ok", "HF_TOKEN is set: STEP4 can use pyannote's models")
-    return Finding("token", "note", "HF_TOKEN is not set: STEP4 uses its embedded engine")
+    named = [name for name in TOKENS if os.environ.get(name)]
+    if named:
+        return Finding("token", "ok", f"{named[0]} is set: STEP4 can use pyannote's models")
+    return Finding("token", "note", f"neither {' nor '.join(TOKENS)} is set: STEP4 uses its embedded engine")
 
 
 def _disk() -> Finding:

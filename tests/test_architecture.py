@@ -17,6 +17,7 @@ import pytest
 
 from cli.workflow import main
 from services.configuration import GENERAL
+from services.doctor import TOKENS
 from services.environments import python_of
 from services.pipeline import StepDefinition, load_pipeline
 from workflow_scripts.common.paths import ROOT
@@ -41,7 +42,7 @@ NOT_IN_FILES = {
 }
 HEAVY = ("torch", "torchaudio", "mediapipe", "cv2", "pyannote", "onnxruntime", "scipy", "matplotlib")
 #: Environment variables that are no parameter of a table.
-VARIABLES = ("WORKFLOW_EVENTS", "HF_TOKEN")
+VARIABLES = ("WORKFLOW_EVENTS", *TOKENS)
 LONGEST_FILE = 500
 
 

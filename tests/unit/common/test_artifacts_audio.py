@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflow_scripts.common.artifacts.audio import (
@@ -98,6 +98,7 @@ def test_the_reduced_file_holds_the_same_frames_compactly(frames: list[FrameAudi
     assert all(set(frame["audio_info"]) == keys for frame in data["frames_analysis"])
 
 
+@settings(max_examples=20)
 @given(st.lists(FRAME, min_size=25, max_size=300))
 def test_the_reduced_file_is_smaller_than_the_raw_one(frames: list[FrameAudio]) -> None:
     clock = FrameClock(Fraction(25), len(frames))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflow_scripts.common.artifacts.tracking import (
@@ -165,6 +165,7 @@ def test_no_space_stands_outside_texts_in_a_reduced_file(frames: list[list[Track
     ]
 
 
+@settings(max_examples=15)
 @given(st.lists(st.lists(OBJECTS, max_size=3), min_size=25, max_size=40))
 def test_the_reduced_file_is_smaller_than_the_raw_one(frames: list[list[TrackedObject]]) -> None:
     clock = FrameClock(Fraction(25), len(frames))
