@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from services.configuration import general_settings
 from services.environments import nvidia_gpus, python_of
@@ -13,7 +12,7 @@ from services.pipeline import Pipeline, StepDefinition, environments_of
 from services.status import VideoStatus, project_status
 from workflow_scripts.common.errors import PreconditionError, UsageError
 from workflow_scripts.common.paths import projects_folder
-from workflow_scripts.common.projects import Project, projects_in
+from workflow_scripts.common.projects import Project, named_path, projects_in
 
 #: The step that makes projects; it works on the inbox, the others on projects.
 FIRST_STEP = "STEP1"
@@ -40,7 +39,7 @@ def find_projects(names: Sequence[str]) -> tuple[Project, ...]:
     """
     found = []
     for name in names:
-        path = Path(name) if Path(name).is_dir() else projects_folder() / name
+        path = named_path(name)
         if not path.is_dir():
             known = ", ".join(project.name for project in projects_in(projects_folder())) or "none yet"
             raise UsageError(f"{name}: there is no such project.", hint=f"Known projects: {known}.")
@@ -91,6 +90,10 @@ def _command(step: StepDefinition, request: RunRequest) -> Callable[[], list[str
 
 
 def statuses(pipeline: Pipeline, projects: Sequence[Project]) -> dict[str, list[VideoStatus]]:
-    """Per project name, every video's status in the steps that work on videos."""
+    """Per project, every video's status in the steps that work on videos; equal names are told apart by path."""
     keys = [step.key for step in pipeline.steps if step.key != FIRST_STEP]
-    return {project.name: project_status(project, keys) for project in projects or projects_in(projects_folder())}
+    found: dict[str, list[VideoStatus]] = {}
+    for project in projects or projects_in(projects_folder()):
+        name = project.name if project.name not in found else str(project.root)
+        found[name] = project_status(project, keys)
+    return found

@@ -46,7 +46,7 @@ def test_hostile_names_pass_or_are_refused_with_a_sentence(shell: Any, tmp_path:
     render(SampleVideo("clip", Fraction(25), (SampleShot(13, "hills"), SampleShot(12, "discs")), None), clip)
     for name in (*NAMES, TOO_LONG):
         shutil.copy(clip, docs / name)
-    shutil.copy(clip, os.fsencode(docs) + b"/" + NOT_UTF8)
+    shutil.copy(clip, docs / os.fsdecode(NOT_UTF8))
 
     converted = shell.step("STEP2")
     shots = shell.step("STEP3")

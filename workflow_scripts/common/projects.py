@@ -6,6 +6,7 @@ is the folder itself. Stems are kept byte for byte: never trimmed, normalised, g
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,10 +125,14 @@ def find_videos(targets: Iterable[str]) -> list[Video]:
     return list(dict.fromkeys(video for target in named for video in _videos_of(target)))
 
 
+def named_path(name: str) -> Path:
+    """What a name on the command line means: a project of that name, else the path."""
+    project = projects_folder() / name
+    return project if os.sep not in name and project.is_dir() else Path(name)
+
+
 def _videos_of(target: str) -> list[Video]:
-    path = Path(target)
-    if not path.exists():
-        path = projects_folder() / target
+    path = named_path(target)
     if not path.exists():
         raise UsageError(
             f"{target}: there is no such video, project or folder.",

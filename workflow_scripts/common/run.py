@@ -108,6 +108,7 @@ class StepRun(Generic[ItemT]):
             return Plan(item, "new")
         manifest = read_manifest(item.workflow / f"{self.step.key}.json")
         reason = self._wanted(inputs).reason_to_run(manifest, item.root)
+        reason = reason or self.step.left_to_do(item, self.params)
         return Plan(item, "forced" if reason is None and self.force else reason)
 
     def process(self, plan: Plan[ItemT]) -> Outcome:

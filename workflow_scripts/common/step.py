@@ -182,6 +182,10 @@ class Step(ABC, Generic[ItemT]):
         """The files beside the video that processing the item will write; what lies there already is kept."""
         return ()
 
+    def left_to_do(self, item: ItemT, params: Settings) -> str | None:
+        """Why an item whose manifest matches is to be processed all the same, in a few words; else None."""
+        return None
+
     def prepare(self, job: Job) -> None:
         """Load what is needed once for all items, for the device of the job."""
 

@@ -2,7 +2,7 @@
 
 Windows are over-clustered, then the most similar pair of clusters is merged until all are too different to be
 one person. Similarity is *relative*: how alike windows of two clusters are, divided by how alike windows of the
-same cluster are. A recording's channel raises both alike and a voice's variety lowers both alike, so they cancel out.
+same cluster are. A recording's channel raises both alike and a voice's variety lowers both alike: they cancel out.
 Measured on 73 sounds (real ones and dialogues put together from them): 0.91-1.06 between parts of one voice,
 0.5-0.9 between people, similar ones in the same room up to 0.95.
 """

@@ -33,9 +33,9 @@ from workflow_scripts.step4.mel import mel_spectrogram
 from workflow_scripts.step4.model_files import PinnedFile, ge2e_file, segmentation_file, silero_file
 from workflow_scripts.step4.segmentation import SpeakerSegmentation
 from workflow_scripts.step4.speaker_embedding import SpeakerEmbedding
-from workflow_scripts.step4.speech import on_frames, raised, speech_frames
+from workflow_scripts.step4.speech import on_frames, raising_gain, speech_frames
 from workflow_scripts.step4.voice_activity import VoiceActivity
-from workflow_scripts.step4.windows import NO_SPEECH, mel_windows, windows_of
+from workflow_scripts.step4.windows import NO_SPEECH, MelWindows, windows_of
 
 PROGRESS_TOTAL = 1000
 """Progress is told in thousandths; the shares are those measured on two cores."""
@@ -102,7 +102,7 @@ class EmbeddedEngine:
             return diarization([], duration)
         local = local.within(speech) if local else None
         windows = windows_of(_comparable(speech, local))
-        embeddings = self._embedding.embed(mel_windows(mel, windows), _share(progress, _SEGMENTED, PROGRESS_TOTAL))
+        embeddings = self._embedding.embed(MelWindows(mel, windows), _share(progress, _SEGMENTED, PROGRESS_TOTAL))
         labels = cluster(embeddings, windows, contacts_of(windows, local) if local else None, speakers)
         leading = leading_speaker(len(speech), windows, embeddings, labels)
         found = int(labels.max(initial=0)) + 1
@@ -111,10 +111,10 @@ class EmbeddedEngine:
     def _heard(self, sound: Waveform, frames: int) -> NDArray[np.float32]:
         """The detector's probability of speech, heard at the sound's own level and raised, float32 `(frames,)`."""
         own = on_frames(self._detector.probabilities(sound), frames)
-        louder = raised(sound)
-        if louder is sound:
+        gain = raising_gain(sound)
+        if gain == 1.0:
             return own
-        return np.maximum(own, on_frames(self._detector.probabilities(louder), frames))
+        return np.maximum(own, on_frames(self._detector.probabilities(sound, gain), frames))
 
     def _local_speech(self, sound: Waveform, frames: int, progress: Progress) -> LocalSpeech | None:
         if self._segmentation is None:

@@ -19,6 +19,9 @@ from workflow_scripts.common.timeline import Segment, Turn
 SAMPLE_RATE = 16000
 """Samples per second of the sound every engine takes."""
 
+BLOCK_SAMPLES = 60 * SAMPLE_RATE
+"""Sound is looked at in blocks of a minute, so that temporary copies stay small beside hours of it."""
+
 Waveform = NDArray[np.float32]
 """Mono sound, float32 `(samples,)`, 16 kHz, nominally within [-1, 1]."""
 
@@ -111,8 +114,11 @@ def clean_waveform(waveform: Waveform) -> Waveform:
     if waveform.ndim != 1:
         raise ValueError(f"a mono sound has one axis, got shape {waveform.shape}")
     sound = waveform.astype(np.float32, copy=False)
-    if sound.size and not (np.isfinite(sound).all() and np.abs(sound).max() <= 1.0):
-        sound = np.clip(np.nan_to_num(sound, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
+    for start in range(0, len(sound), BLOCK_SAMPLES):
+        block = sound[start : start + BLOCK_SAMPLES]
+        if not (np.abs(block) <= 1.0).all():  # false for what is no number, too
+            clean = np.nan_to_num(sound, nan=0.0, posinf=0.0, neginf=0.0)
+            return np.clip(clean, -1.0, 1.0, out=clean)
     return sound
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,6 +19,14 @@ DIMENSION = 256
 WINDOW_FRAMES = 160
 """Mel frames the encoder was trained on: 1.6 s."""
 BATCH_WINDOWS = 64
+
+
+class MelSequence(Protocol):
+    """Windows of mel frames, float32 `(160, 40)` each."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> NDArray[np.float32]: ...
 
 
 class _Encoder(nn.Module):  # type: ignore[misc,unused-ignore]
@@ -46,13 +54,15 @@ class SpeakerEmbedding:
         self._encoder.load_state_dict({key: state[key] for key in wanted})
         self._encoder.eval()
 
-    def embed(self, windows: Sequence[NDArray[np.float32]], progress: Progress) -> NDArray[np.float32]:
+    def embed(self, windows: MelSequence, progress: Progress) -> NDArray[np.float32]:
         """Return one unit vector per window of mel frames `(160, 40)`: float32 `(windows, 256)`."""
-        batches = [windows[i : i + BATCH_WINDOWS] for i in range(0, len(windows), BATCH_WINDOWS)]
-        parts = list(map_in_order(self._embed_batch, batches, progress))
-        return np.concatenate(parts) if parts else np.zeros((0, DIMENSION), np.float32)
 
-    def _embed_batch(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            vectors = self._encoder(torch.from_numpy(np.stack(windows)))
-        return np.asarray(vectors.numpy(), np.float32)
+        def embed_batch(batch: range) -> NDArray[np.float32]:
+            mel = torch.from_numpy(np.stack([windows[index] for index in batch]))
+            with torch.inference_mode():
+                return np.asarray(self._encoder(mel).numpy(), np.float32)
+
+        count = len(windows)
+        batches = [range(i, min(i + BATCH_WINDOWS, count)) for i in range(0, count, BATCH_WINDOWS)]
+        parts = list(map_in_order(embed_batch, batches, progress))
+        return np.concatenate(parts) if parts else np.zeros((0, DIMENSION), np.float32)

@@ -31,16 +31,19 @@ class VoiceActivity:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(str(file.path), options, providers=["CPUExecutionProvider"])
 
-    def probabilities(self, waveform: Waveform) -> Iterator[NDArray[np.float32]]:
+    def probabilities(self, waveform: Waveform, gain: float = 1.0) -> Iterator[NDArray[np.float32]]:
         """Yield the probability of speech per 32 ms frame, float32 `(frames,)` per block, in order.
 
-        The last frame is filled up with silence; a sound without samples yields nothing.
+        The sound is heard `gain` times as loud, within [-1, 1]. The last frame is filled up with silence; a sound
+        without samples yields nothing.
         """
         hidden = np.zeros((1, 1, 128), np.float32)
         cell = np.zeros((1, 1, 128), np.float32)
         block = BLOCK_FRAMES * FRAME_SAMPLES
         for start in range(0, len(waveform), block):
             frames = _frames_with_context(waveform, start, min(start + block, len(waveform)))
+            if gain != 1.0:
+                frames = np.clip(frames * np.float32(gain), -1, 1)
             scores, hidden, cell = self._session.run(
                 ["speech_probs", "hn", "cn"], {"input": frames, "h": hidden, "c": cell}
             )

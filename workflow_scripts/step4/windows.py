@@ -58,20 +58,30 @@ def windows_of(voice: NDArray[np.int64]) -> Windows:
     return Windows(table[:, 0], table[:, 1], table[:, 2])
 
 
-def mel_windows(mel: NDArray[np.float32], windows: Windows) -> list[NDArray[np.float32]]:
-    """The mel frames of each window, float32 `(160, 40)`; a short window is repeated until it is full.
+class MelWindows:
+    """The mel frames of windows, cut when they are asked for: float32 `(160, 40)` each.
 
-    Every stretch is brought to one level first: how loud somebody is recorded says nothing about the voice, and
-    the encoder hears power. Repeating a voice says more about it than silence or a neighbour's voice would.
+    Every stretch is brought to one level: how loud somebody is recorded says nothing about the voice, and the
+    encoder hears power. A short window is repeated until it is full: that says more about a voice than silence or
+    a neighbour's voice would.
     """
-    found = []
-    gains = _stretch_gains(mel, windows)
-    for start, end, stretch in zip(windows.start, windows.end, windows.stretch, strict=True):
-        piece = mel[start:end] * gains[stretch]
+
+    def __init__(self, mel: NDArray[np.float32], windows: Windows) -> None:
+        self._mel = mel
+        self._windows = windows
+        self._gains = _stretch_gains(mel, windows)
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def __getitem__(self, index: int) -> NDArray[np.float32]:
+        if index >= len(self):
+            raise IndexError(index)
+        start, end = self._windows.start[index], self._windows.end[index]
+        piece = self._mel[start:end] * self._gains[self._windows.stretch[index]]
         if len(piece) < WINDOW_FRAMES:
             piece = np.tile(piece, (-(-WINDOW_FRAMES // len(piece)), 1))[:WINDOW_FRAMES]
-        found.append(piece)
-    return found
+        return piece
 
 
 def _stretch_gains(mel: NDArray[np.float32], windows: Windows) -> NDArray[np.float32]:

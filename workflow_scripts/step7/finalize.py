@@ -16,7 +16,7 @@ from workflow_scripts.common.command_line import main
 from workflow_scripts.common.manifest import FileRecord, Gate, Manifest, read_manifest
 from workflow_scripts.common.paths import output_folder
 from workflow_scripts.common.projects import Video
-from workflow_scripts.common.settings import Parameter
+from workflow_scripts.common.settings import Parameter, Settings
 from workflow_scripts.common.step import Job, Result, VideoStep
 from workflow_scripts.step7.delivery import deliver
 
@@ -48,6 +48,10 @@ class Finalize(VideoStep):
                     found.setdefault(f"{manifest.step}.{role}", record)
         del found["STEP2.video"]  # there already as "video"
         return found
+
+    def left_to_do(self, item: Video, params: Settings) -> str | None:
+        """A source that is to be removed and is still there, for a run may have been killed before it was."""
+        return "source to be removed" if params.remove_source else None
 
     def process(self, item: Video, job: Job) -> Result:
         """Copy, verify, and remove the source when asked to."""

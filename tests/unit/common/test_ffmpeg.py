@@ -115,7 +115,7 @@ def test_leaving_early_ends_ffmpeg(make_media: MakeMedia) -> None:
     frames = ffmpeg.decode_rgb24(path, 320, 240)
     next(frames)
     assert children()
-    frames.close()  # type: ignore[attr-defined]
+    frames.close()
     assert not children()
 
 

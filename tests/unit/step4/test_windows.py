@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.step4.windows import NO_SPEECH, SHORTEST_FRAMES, mel_windows, windows_of
+from workflow_scripts.step4.windows import NO_SPEECH, SHORTEST_FRAMES, MelWindows, windows_of
 
 voice_series = st.lists(st.tuples(st.integers(1, 400), st.sampled_from([NO_SPEECH, -1, 0, 1])), max_size=8).map(
     lambda parts: np.concatenate([np.zeros(0, np.int64), *(np.full(n, v, np.int64) for n, v in parts)])
@@ -34,7 +34,7 @@ def test_a_short_stretch_is_repeated_until_the_window_is_full() -> None:
     mel = np.random.default_rng(0).random((100, 40), np.float32) + 0.1
     voice = np.full(100, NO_SPEECH, np.int64)
     voice[20:70] = 0
-    (piece,) = mel_windows(mel, windows_of(voice))
+    (piece,) = MelWindows(mel, windows_of(voice))
     assert piece.shape == (160, 40) and piece.dtype == np.float32
     assert np.array_equal(piece[:50], piece[50:100])
 
@@ -44,5 +44,5 @@ def test_the_level_of_a_stretch_does_not_change_its_windows() -> None:
     voice = np.array([0] * 200 + [1] * 200)
     louder = mel.copy()
     louder[200:] *= 100
-    for one, other in zip(mel_windows(mel, windows_of(voice)), mel_windows(louder, windows_of(voice)), strict=True):
+    for one, other in zip(MelWindows(mel, windows_of(voice)), MelWindows(louder, windows_of(voice)), strict=True):
         assert np.allclose(one, other, rtol=1e-5)

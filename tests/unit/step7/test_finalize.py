@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,8 @@ import pytest
 from workflow_scripts.common.manifest import Manifest, read_manifest
 from workflow_scripts.common.paths import ROOT
 from workflow_scripts.common.projects import Video
+from workflow_scripts.common.settings import resolve
+from workflow_scripts.step7.finalize import PARAMETERS, Finalize
 
 SCRIPT = ROOT / "workflow_scripts" / "step7" / "finalize.py"
 DELIVERED = {".mp4", ".csv", "_audio.json", "_tracking.json", ".rttm"}
@@ -166,3 +169,20 @@ def test_the_same_name_in_two_projects_goes_to_two_folders(finished: Prepare, da
     first, second = finished(project="P"), finished(project="Q ")
     assert run().returncode == 0
     assert delivered(data_folder / "output", first) == delivered(data_folder / "output", second) == DELIVERED
+
+
+def test_a_run_killed_between_delivery_and_removal_is_finished_by_the_next(
+    finished: Prepare, tmp_path: Path
+) -> None:
+    video = finished()
+    shutil.copytree(video.root, tmp_path / "before")
+    assert run("--remove-source").returncode == 0
+    shutil.copytree(tmp_path / "before", video.root)  # as if the kill had come before the first removal
+    assert run("--remove-source").returncode == 0
+    assert not video.root.exists()
+
+
+def test_a_delivered_source_that_was_to_be_removed_is_not_up_to_date(finished: Prepare) -> None:
+    video = finished()
+    assert Finalize().left_to_do(video, resolve(PARAMETERS, None, {"remove_source": "true"})) is not None
+    assert Finalize().left_to_do(video, resolve(PARAMETERS, None, {})) is None
