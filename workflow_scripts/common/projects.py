@@ -128,7 +128,7 @@ def find_videos(targets: Iterable[str]) -> list[Video]:
 def named_path(name: str) -> Path:
     """What a name on the command line means: the project of that name, else a path, from here or among projects."""
     inside = projects_folder() / name
-    is_project = os.sep not in name and inside.is_dir()
+    is_project = os.sep not in name and name not in (".", "..") and inside.is_dir()
     return inside if is_project or not Path(name).exists() else Path(name)
 
 
