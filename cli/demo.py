@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from cli.tables import report_lines, status_lines, table
+from cli.tables import figure_lines, report_lines, status_lines, table
 from services.demo import PROJECT, run_demo
+from services.pipeline import load_pipeline
 from workflow_scripts.common.errors import WorkflowError
 from workflow_scripts.common.events import printable
 from workflow_scripts.common.settings import load_dotenv
@@ -27,6 +28,8 @@ def main(folder: Path | None) -> None:
     rows = [[c.video, c.what, c.truth, c.found, "yes" if c.good else "NO"] for c in report.checks]
     lines = [
         *status_lines({PROJECT: report.videos}),
+        "",
+        *figure_lines({PROJECT: report.videos}, load_pipeline().steps),
         "",
         *table(["video", "what", "in the sample", "found", "right"], rows),
         "",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from services.foreground import StepReport
+from services.pipeline import StepDefinition
 from services.status import VideoStatus
 from workflow_scripts.common.events import printable
+from workflow_scripts.common.manifest import Gate
 
 #: What a state looks like in a narrow column.
 MARKS = {
@@ -16,6 +18,16 @@ MARKS = {
     "outdated": "outdated",
     "pending": "-",
 }
+
+
+#: Longer names of videos are shortened in the middle.
+_LONGEST_NAME = 60
+
+
+def shortened(name: str) -> str:
+    """A name that fits into a table."""
+    half = _LONGEST_NAME // 2
+    return name if len(name) <= _LONGEST_NAME else f"{name[:half]}…{name[-half + 1 :]}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -35,7 +47,7 @@ def status_lines(statuses: Mapping[str, Sequence[VideoStatus]]) -> list[str]:
             lines.append("  no videos")
             continue
         keys = list(videos[0].steps)
-        rows = [[row.video.name, *(MARKS[row.steps[key].state] for key in keys)] for row in videos]
+        rows = [[shortened(row.video.name), *(MARKS[row.steps[key].state] for key in keys)] for row in videos]
         lines += [f"  {line}" for line in table(["video", *keys], rows)]
         lines += [
             printable(f"  {key} {status.state}: {row.video.name}: {status.message}")
@@ -44,6 +56,51 @@ def status_lines(statuses: Mapping[str, Sequence[VideoStatus]]) -> list[str]:
             if status.message
         ]
     return lines or ["There are no projects yet: put a zip of videos into the inbox and run scripts/workflow run."]
+
+
+def figure_lines(statuses: Mapping[str, Sequence[VideoStatus]], steps: Sequence[StepDefinition]) -> list[str]:
+    """Per project and video the figures that the graph names, and how many quality gates it passed."""
+    columns = [(step.key, figure) for step in steps for figure in step.figures]
+    header = ["video", *(figure.replace("_", " ") for _, figure in columns), "gates"]
+    rows = []
+    for videos in statuses.values():
+        for row in videos:
+            counts = {key: status.manifest.counts for key, status in row.steps.items() if status.manifest}
+            cells = [_figure(figure, counts.get(key, {}).get(figure)) for key, figure in columns]
+            passed = [gate.passed for _, gate in gates_of(row) if gate.passed is not None]
+            rows.append([shortened(row.video.name), *cells, f"{sum(passed)} of {len(passed)}"])
+    return table(header, rows) if rows else []
+
+
+def gate_lines(statuses: Mapping[str, Sequence[VideoStatus]]) -> list[str]:
+    """Every quality gate of every video: its figure, what it must be, whether it is."""
+    verdicts = {True: "passed", False: "FAILED", None: ""}
+    rows = [
+        [
+            shortened(row.video.name),
+            key,
+            gate.name,
+            "-" if gate.value is None else f"{gate.value:g}",
+            gate.limit,
+            verdict,
+        ]
+        for videos in statuses.values()
+        for row in videos
+        for key, gate in gates_of(row)
+        for verdict in (verdicts[gate.passed],)
+    ]
+    return table(["video", "step", "gate", "figure", "must be", "verdict"], rows)
+
+
+def gates_of(row: VideoStatus) -> list[tuple[str, Gate]]:
+    """The quality gates of a video with the steps they belong to."""
+    return [(key, gate) for key, status in row.steps.items() if status.manifest for gate in status.manifest.gates]
+
+
+def _figure(name: str, value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1%}" if name.endswith("_share") and isinstance(value, float) else str(value)
 
 
 def report_lines(reports: Sequence[StepReport]) -> list[str]:

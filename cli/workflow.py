@@ -7,7 +7,7 @@ import sys
 import click
 
 from cli.sentences import SentenceGroup
-from cli.tables import report_lines, status_lines, table
+from cli.tables import figure_lines, gate_lines, report_lines, status_lines, table
 from services import configuration, doctor, workflow
 from services.foreground import exit_code
 from services.pipeline import load_pipeline
@@ -45,16 +45,21 @@ def run(projects: tuple[str, ...], steps: str | None, device: str | None, force:
     request = workflow.RunRequest(chosen, steps, device, force, dry_run)
     reports = workflow.run(pipeline, request, lambda line: click.echo(printable(line)))
     if not dry_run:
-        _show(status_lines(workflow.statuses(pipeline, chosen)))
-        _show(["", *report_lines(reports)])
+        statuses = workflow.statuses(pipeline, chosen)
+        _show(status_lines(statuses))
+        _show(["", *figure_lines(statuses, pipeline.steps), "", *report_lines(reports)])
     sys.exit(exit_code(reports))
 
 
 @main.command()
 @click.argument("projects", nargs=-1, metavar="[PROJECT]...")
-def status(projects: tuple[str, ...]) -> None:
+@click.option("--gates", is_flag=True, help="Show every quality gate with its figure.")
+def status(projects: tuple[str, ...], gates: bool) -> None:
     """Show every video's state in every step, and why it is not good where it is not."""
-    _show(status_lines(workflow.statuses(load_pipeline(), workflow.find_projects(projects))))
+    pipeline = load_pipeline()
+    statuses = workflow.statuses(pipeline, workflow.find_projects(projects))
+    _show(status_lines(statuses))
+    _show(["", *(gate_lines(statuses) if gates else figure_lines(statuses, pipeline.steps))])
 
 
 @main.command()

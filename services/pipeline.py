@@ -25,6 +25,7 @@ class StepDefinition:
     environment: str
     needs: tuple[str, ...]
     slot: str
+    figures: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -101,14 +102,14 @@ def load_pipeline(path: Path | None = None) -> Pipeline:
 
 def _step(path: Path, table: dict[str, Any], before: Collection[str]) -> StepDefinition:
     try:
-        step = StepDefinition(**{**table, "needs": tuple(table["needs"])})
+        lists = {"needs": tuple(table["needs"]), "figures": tuple(table.get("figures", ()))}
+        step = StepDefinition(**{**table, **lists})
     except (TypeError, KeyError) as error:
         name = table.get("key", "?")
         raise UsageError(f"{path.name}: step {name}: a field is missing or unknown ({error}).") from error
-    texts = {name: value for name, value in vars(step).items() if name != "needs"}
-    wrong = [name for name, value in texts.items() if not isinstance(value, str)]
-    if wrong or not isinstance(table["needs"], list):
-        raise UsageError(f"{path.name}: step {step.key}: {', '.join(wrong) or 'needs'} is of the wrong kind.")
+    wrong = [name for name, value in table.items() if not isinstance(value, list if name in lists else str)]
+    if wrong:
+        raise UsageError(f"{path.name}: step {step.key}: {', '.join(wrong)} is of the wrong kind.")
     unknown = [need for need in step.needs if need not in before]
     if unknown or step.key in before:
         problem = f"needs {', '.join(unknown)}, which does not come before it" if unknown else "is defined twice"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workflow_scripts.common.errors import ArtifactError
-from workflow_scripts.common.manifest import FileRecord, Gate, Manifest, read_manifest
+from workflow_scripts.common.manifest import FileRecord, Manifest, read_manifest
 from workflow_scripts.common.projects import Project, Video
 from workflow_scripts.common.run import read_failure
 
@@ -16,12 +16,14 @@ State = Literal["succeeded", "degraded", "failed", "outdated", "pending"]
 
 @dataclass(frozen=True)
 class StepStatus:
-    """How one step stands for one video; `message` says why where it is not plainly good."""
+    """How one step stands for one video; `message` says why where it is not plainly good.
+
+    `manifest` is that of the last time it finished, None where it never did.
+    """
 
     state: State
     message: str = ""
-    seconds: float | None = None
-    gates: tuple[Gate, ...] = ()
+    manifest: Manifest | None = None
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,14 @@ def _status(video: Video, key: str, manifest: Manifest | None, known: set[str]) 
         return StepStatus("failed", f"{failure['message']} {failure['hint']}".strip())
     if manifest is None:
         return StepStatus("pending")
-    seconds = manifest.seconds.get("total")
     changed = [role for role, record in manifest.outputs.items() if not record.matches(video.root)]
     if changed:
-        return StepStatus("outdated", f"output missing or changed: {', '.join(changed)}", seconds, manifest.gates)
+        return StepStatus("outdated", f"output missing or changed: {', '.join(changed)}", manifest)
     changed = [role for role, record in manifest.inputs.items() if not _is_current(record, video, known)]
     if changed:
-        return StepStatus("outdated", f"input changed: {', '.join(changed)}", seconds, manifest.gates)
+        return StepStatus("outdated", f"input changed: {', '.join(changed)}", manifest)
     bad = "; ".join(f"{g.name} is {g.value}, must be {g.limit}" for g in manifest.gates if g.passed is False)
-    return StepStatus(manifest.state, bad, seconds, manifest.gates)
+    return StepStatus(manifest.state, bad, manifest)
 
 
 def _is_current(record: FileRecord, video: Video, known: set[str]) -> bool:

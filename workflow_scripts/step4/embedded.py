@@ -29,7 +29,7 @@ from workflow_scripts.step4.local_speakers import (
     local_speech,
     voices,
 )
-from workflow_scripts.step4.mel import mel_spectrogram
+from workflow_scripts.step4.mel import frame_count, mel_spectrogram
 from workflow_scripts.step4.model_files import PinnedFile, ge2e_file, segmentation_file, silero_file
 from workflow_scripts.step4.segmentation import SpeakerSegmentation
 from workflow_scripts.step4.speaker_embedding import SpeakerEmbedding
@@ -92,17 +92,19 @@ class EmbeddedEngine:
         duration = len(sound) / SAMPLE_RATE
         if not len(sound):
             return diarization([], 0.0)
-        mel = mel_spectrogram(sound)
-        detector = self._heard(sound, len(mel))
+        frames = frame_count(len(sound))
+        detector = self._heard(sound, frames)
         progress(_HEARD, PROGRESS_TOTAL)
-        local = self._local_speech(sound, len(mel), _share(progress, _HEARD, _SEGMENTED))
+        local = self._local_speech(sound, frames, _share(progress, _HEARD, _SEGMENTED))
         speech = speech_frames(detector, local.score if local else None, self._threshold, self._shortest)
         if not speech.any():
             progress(PROGRESS_TOTAL, PROGRESS_TOTAL)
             return diarization([], duration)
         local = local.within(speech) if local else None
         windows = windows_of(_comparable(speech, local))
-        embeddings = self._embedding.embed(MelWindows(mel, windows), _share(progress, _SEGMENTED, PROGRESS_TOTAL))
+        embeddings = self._embedding.embed(
+            MelWindows(mel_spectrogram(sound), windows), _share(progress, _SEGMENTED, PROGRESS_TOTAL)
+        )
         labels = cluster(embeddings, windows, contacts_of(windows, local) if local else None, speakers)
         leading = leading_speaker(len(speech), windows, embeddings, labels)
         found = int(labels.max(initial=0)) + 1

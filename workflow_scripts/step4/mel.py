@@ -19,15 +19,20 @@ TARGET_LEVEL_DB = -30.0
 """Level quiet sound is raised to before the spectrogram; louder sound is left alone, as in Resemblyzer."""
 
 
+def frame_count(samples: int) -> int:
+    """How many mel frames a sound has: one per 160 samples, and one more unless there is no sound."""
+    return 1 + samples // HOP_SAMPLES if samples else 0
+
+
 def mel_spectrogram(waveform: Waveform) -> NDArray[np.float32]:
     """Return the power mel spectrogram of the sound, float32 `(1 + samples // 160, 40)`, 10 ms a frame.
 
     Equals librosa 0.9's `melspectrogram(sr=16000, n_fft=400, hop_length=160, n_mels=40)` with centred frames
     and zero padding, after Resemblyzer's volume normalisation.
     """
+    spectrogram = np.empty((frame_count(len(waveform)), MEL_BANDS), np.float32)
     if not len(waveform):
-        return np.zeros((0, MEL_BANDS), np.float32)
-    spectrogram = np.empty((1 + len(waveform) // HOP_SAMPLES, MEL_BANDS), np.float32)
+        return spectrogram
     gain = _gain(waveform)
     for first, frames in _centred_frames(waveform):
         spectrum = np.abs(np.fft.rfft(frames * _WINDOW * gain, axis=1)).astype(np.float32)
@@ -44,7 +49,7 @@ def _gain(waveform: Waveform) -> np.float32:
 def _centred_frames(waveform: Waveform) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Yield (index of the first frame, frames `(n, 400)`) block by block; frame i is centred on sample 160 i."""
     half = FRAME_SAMPLES // 2
-    total = 1 + len(waveform) // HOP_SAMPLES
+    total = frame_count(len(waveform))
     for first in range(0, total, BLOCK_FRAMES):
         count = min(BLOCK_FRAMES, total - first)
         begin = first * HOP_SAMPLES - half

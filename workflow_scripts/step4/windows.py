@@ -78,7 +78,7 @@ class MelWindows:
         if index >= len(self):
             raise IndexError(index)
         start, end = self._windows.start[index], self._windows.end[index]
-        piece = self._mel[start:end] * self._gains[self._windows.stretch[index]]
+        piece: NDArray[np.float32] = self._mel[start:end] * self._gains[self._windows.stretch[index]]
         if len(piece) < WINDOW_FRAMES:
             piece = np.tile(piece, (-(-WINDOW_FRAMES // len(piece)), 1))[:WINDOW_FRAMES]
         return piece

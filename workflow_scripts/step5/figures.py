@@ -40,11 +40,17 @@ class TrackingFigures:
     speaking_frames: int
     speech_frames_with_face: int
 
-    def counts(self) -> dict[str, int]:
+    @property
+    def face_share(self) -> float:
+        """The share of the frames with a face."""
+        return round(self.frames_with_face / max(self.frames, 1), 4)
+
+    def counts(self) -> dict[str, int | float]:
         """The figures for people."""
         return {
             "frames": self.frames,
             "frames_with_face": self.frames_with_face,
+            "face_share": self.face_share,
             "tracks": self.tracks,
             "boxes": self.boxes,
             "interpolated_boxes": self.interpolated_boxes,
@@ -60,7 +66,7 @@ class TrackingFigures:
         return (
             Gate.equals("frames present / frames decoded", self.frames / max(decoded, 1), 1),
             Gate.equals("tracks that cross a cut", self.tracks_over_cuts, 0),
-            Gate("share of frames with a face", round(self.frames_with_face / max(self.frames, 1), 4)),
+            Gate("share of frames with a face", self.face_share),
             Gate("new identities per minute", round(self.tracks / minutes, 2)),
             Gate(
                 "broken tracks per minute",

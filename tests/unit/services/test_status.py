@@ -43,14 +43,17 @@ def test_each_step_has_a_state(video: Video) -> None:
         "STEP3": "succeeded",
         "STEP6": "pending",
     }
-    assert found["STEP3"].seconds == 1.0 and found["STEP6"].seconds is None
+    finished = found["STEP3"].manifest
+    assert finished is not None and finished.seconds["total"] == 1.0
+    assert found["STEP6"].manifest is None
 
 
 def test_a_gate_that_failed_is_degraded_with_its_figure(video: Video, finish: Any) -> None:
     gates = (Gate.at_least("faces", 0.4, 0.9), Gate("shortest", 3), Gate.equals("frames", 1, 1))
     finish(video, "STEP3", {"scenes": video.delivered(".csv")}, state="degraded", gates=gates)
     assert state(video) == ("degraded", "faces is 0.4, must be >= 0.9")
-    assert video_status(video, KEYS).steps["STEP3"].gates == gates
+    manifest = video_status(video, KEYS).steps["STEP3"].manifest
+    assert manifest is not None and manifest.gates == gates
 
 
 def test_a_failure_is_told_in_its_own_words_whatever_was_before(video: Video) -> None:
