@@ -109,6 +109,6 @@ def report_lines(reports: Sequence[StepReport]) -> list[str]:
     for report in sorted(reports, key=lambda one: one.step.number):
         ended = {0: "done", 1: "some failed", 2: "wrong configuration", 3: "could not start", 130: "cancelled"}
         how = "not started" if report.exit_code is None else ended.get(report.exit_code, "failed")
-        how += f" ({report.reason})" if report.reason else ""
+        how += f" ({report.reason})" if report.reason not in ("", how) else ""
         rows.append([report.step.key, report.step.title, f"{report.seconds:.1f}", how])
     return table(["step", "", "seconds", "result"], rows)
