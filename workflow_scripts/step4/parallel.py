@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from workflow_scripts.step4.engine import Progress
 
@@ -23,6 +25,19 @@ def workers() -> int:
     given = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(int(given) if given.isdecimal() else cores, MAX_WORKERS))
+
+
+def collect(parts: Iterator[NDArray[np.float32]], out: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fill `out` with the parts one after the other along the first axis, and return it.
+
+    Kept as they are until the end, the small parts would pin the large buffers the networks free between them:
+    an hour of sound then costs 200 MB more.
+    """
+    filled = 0
+    for part in parts:
+        out[filled : filled + len(part)] = part
+        filled += len(part)
+    return out
 
 
 def map_in_order(work: Callable[[Batch], Answer], batches: Sequence[Batch], progress: Progress) -> Iterator[Answer]:

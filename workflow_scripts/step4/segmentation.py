@@ -19,7 +19,7 @@ from torch.nn import functional
 from workflow_scripts.common.errors import PreconditionError
 from workflow_scripts.step4.engine import SAMPLE_RATE, Progress, Waveform
 from workflow_scripts.step4.model_files import PinnedFile
-from workflow_scripts.step4.parallel import map_in_order
+from workflow_scripts.step4.parallel import collect, map_in_order
 
 CHUNK_SECONDS = 5.0
 """Length of sound the network was trained on."""
@@ -30,6 +30,8 @@ FRAME_STEP_SECONDS = SINC_STRIDE * 27 / SAMPLE_RATE
 """Distance of two decisions of the network: 270 samples, 16.9 ms."""
 FRAME_CENTRE_SECONDS = 991 / 2 / SAMPLE_RATE
 """Centre of the first decision's receptive field of 991 samples."""
+CHUNK_DECISIONS = 293
+"""Decisions of the network per chunk."""
 LOCAL_SPEAKERS = 3
 BATCH_CHUNKS = 16
 MIN_LOW_HERTZ = 50.0
@@ -115,15 +117,15 @@ class SpeakerSegmentation:
         self._network.eval()
 
     def chunks(self, waveform: Waveform, progress: Progress) -> NDArray[np.float32]:
-        """Return the probability of each local speaker, float32 `(chunks, frames, 3)`.
+        """Return the probability of each local speaker, float32 `(chunks, 293, 3)`.
 
         Chunk c begins at `c * STEP_SECONDS`; the sound is filled up with silence to whole chunks. Local speakers
         of two chunks have nothing to do with each other: the order within a chunk is the network's.
         """
         starts = chunk_starts(len(waveform))
         batches = [(waveform, starts[i : i + BATCH_CHUNKS]) for i in range(0, len(starts), BATCH_CHUNKS)]
-        parts = list(map_in_order(self._segment, batches, progress))
-        return np.concatenate(parts) if parts else np.zeros((0, 1, LOCAL_SPEAKERS), np.float32)
+        probabilities = np.empty((len(starts), CHUNK_DECISIONS, LOCAL_SPEAKERS), np.float32)
+        return collect(map_in_order(self._segment, batches, progress), probabilities)
 
     def _segment(self, batch: tuple[Waveform, list[int]]) -> NDArray[np.float32]:
         waveform, starts = batch

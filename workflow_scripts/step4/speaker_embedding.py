@@ -13,7 +13,7 @@ from workflow_scripts.common.errors import PreconditionError
 from workflow_scripts.step4.engine import Progress
 from workflow_scripts.step4.mel import MEL_BANDS
 from workflow_scripts.step4.model_files import PinnedFile
-from workflow_scripts.step4.parallel import map_in_order
+from workflow_scripts.step4.parallel import collect, map_in_order
 
 DIMENSION = 256
 WINDOW_FRAMES = 160
@@ -64,5 +64,5 @@ class SpeakerEmbedding:
 
         count = len(windows)
         batches = [range(i, min(i + BATCH_WINDOWS, count)) for i in range(0, count, BATCH_WINDOWS)]
-        parts = list(map_in_order(embed_batch, batches, progress))
-        return np.concatenate(parts) if parts else np.zeros((0, DIMENSION), np.float32)
+        vectors = np.empty((count, DIMENSION), np.float32)
+        return collect(map_in_order(embed_batch, batches, progress), vectors)
