@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from services.foreground import StepReport
 from services.pipeline import StepDefinition
 from services.status import VideoStatus
-from workflow_scripts.common.events import printable
+from workflow_scripts.common.events import about, printable
 from workflow_scripts.common.manifest import Gate
 
 #: What a state looks like in a narrow column.
@@ -50,7 +50,7 @@ def status_lines(statuses: Mapping[str, Sequence[VideoStatus]]) -> list[str]:
         rows = [[shortened(row.video.name), *(MARKS[row.steps[key].state] for key in keys)] for row in videos]
         lines += [f"  {line}" for line in table(["video", *keys], rows)]
         lines += [
-            printable(f"  {key} {status.state}: {row.video.name}: {status.message}")
+            printable(f"  {key} {status.state}: {about(row.video.name, status.message)}")
             for row in videos
             for key, status in row.steps.items()
             if status.message
@@ -107,7 +107,7 @@ def report_lines(reports: Sequence[StepReport]) -> list[str]:
     """What each step of a run took and how it ended."""
     rows = []
     for report in sorted(reports, key=lambda one: one.step.number):
-        ended = {0: "done", 1: "some failed", 2: "wrong configuration", 3: "could not start", 130: "cancelled"}
+        ended = {0: "done", 1: "not all done", 2: "wrong configuration", 3: "could not start", 130: "cancelled"}
         how = "not started" if report.exit_code is None else ended.get(report.exit_code, "failed")
         how += f" ({report.reason})" if report.reason not in ("", how) else ""
         rows.append([report.step.key, report.step.title, f"{report.seconds:.1f}", how])

@@ -14,7 +14,7 @@ from typing import Any
 
 from workflow_scripts.common.devices import DEVICES, choose_device, prepare_environment
 from workflow_scripts.common.errors import CancelledError, WorkflowError
-from workflow_scripts.common.events import open_log, printable
+from workflow_scripts.common.events import about, open_log, printable
 from workflow_scripts.common.paths import config_folder
 from workflow_scripts.common.run import Outcome, Plan, StepRun, in_fresh_process
 from workflow_scripts.common.settings import Settings, add_options, load_dotenv, resolve
@@ -143,7 +143,7 @@ def _one(run: StepRun[ItemT], plan: Plan[ItemT]) -> Outcome:
     if outcome.state == "failed":
         run.log.error(outcome.message)
     elif outcome.state in ("degraded", "blocked"):
-        run.log.warning("%s: %s: %s", outcome.name, outcome.state, outcome.message)
+        run.log.warning("%s: %s", outcome.state, about(outcome.name, outcome.message))
     return outcome
 
 

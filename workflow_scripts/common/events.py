@@ -27,6 +27,11 @@ def printable(text: str) -> str:
     return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
+def about(name: str, sentence: str) -> str:
+    """A sentence that says which video it is about, once."""
+    return sentence if sentence.startswith(f"{name}: ") else f"{name}: {sentence}"
+
+
 class EventFile:
     """Appends events to the file that `WORKFLOW_EVENTS` names; without it, does nothing.
 

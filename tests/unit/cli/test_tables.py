@@ -64,7 +64,7 @@ def test_states_are_a_matrix_with_the_reasons_under_it() -> None:
         "  -----  --------  ------",
         "  x.mp4  ok        FAILED",
         "  y.mp4  DEGRADED  -",
-        "  STEP3 failed: x.mp4: x.mp4: no.",
+        "  STEP3 failed: x.mp4: no.",
         "  STEP2 degraded: y.mp4: faces is 0.4",
         "",
         "Project empty",
@@ -97,6 +97,6 @@ def test_reports_say_how_each_step_ended_in_the_order_of_the_steps() -> None:
         "could not start",
         "not started (STEP2 could not start)",
         "failed (killed by signal 9)",
-        "some failed",
+        "not all done",
     ]
     assert "12.3" in lines[2]

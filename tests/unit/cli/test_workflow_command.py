@@ -96,7 +96,7 @@ def test_run_asks_for_what_was_said_and_ends_with_the_gravest_status(
     assert requests == [RunRequest((video.project,), "3-4", "cpu", True, False)]
     assert result.exit_code == 1
     assert "\x1b" not in result.output and "PROCESSING_VIDEO: \\x1b[31mx.mp4" in result.output
-    assert "Project A" in result.output and "some failed" in result.output
+    assert "Project A" in result.output and "not all done" in result.output
 
 
 def test_run_without_anything_means_everything(requests: list[RunRequest]) -> None:
