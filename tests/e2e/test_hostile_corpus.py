@@ -1,10 +1,11 @@
-"""Hostile names and hostile media through STEP2 and STEP3: each passes or is refused with one sentence."""
+"""Hostile names and hostile media through STEP1 to STEP3: each passes or is refused with one sentence."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -35,16 +36,19 @@ NAMES = (
     "x.mp4.mp4",
     "n" * 235 + ".mp4",
 )
+#: STEP1 refuses an archive with these (a drive letter, a control character); in a folder they are only names.
+NOT_IN_ARCHIVES = ("a:b.mp4", "two\nlines.mp4")
 TOO_LONG = "n" * 251 + ".mp4"
 NOT_UTF8 = b"caf\xe9.mp4"
 
 
 def test_hostile_names_pass_or_are_refused_with_a_sentence(shell: Any, tmp_path: Path) -> None:
     docs = shell.project_folder / "Noms" / "docs"
-    docs.mkdir(parents=True)
     clip = tmp_path / "clip.mp4"
     render(SampleVideo("clip", Fraction(25), (SampleShot(13, "hills"), SampleShot(12, "discs")), None), clip)
-    for name in (*NAMES, TOO_LONG):
+    drop_zip(shell, "Noms", {name: clip for name in NAMES if name not in NOT_IN_ARCHIVES})
+    assert shell.step("STEP1").returncode == 0
+    for name in (*NOT_IN_ARCHIVES, TOO_LONG):
         shutil.copy(clip, docs / name)
     shutil.copy(clip, docs / os.fsdecode(NOT_UTF8))
 
@@ -60,6 +64,15 @@ def test_hostile_names_pass_or_are_refused_with_a_sentence(shell: Any, tmp_path:
     assert any("not valid UTF-8" in line for line in refused)
     assert any("shorter name" in line for line in refused)
     assert not any(line.startswith("lines.mp4") for line in converted.stdout.splitlines())
+
+
+def drop_zip(shell: Any, project: str, files: dict[str, Path]) -> None:
+    """Put a zip of files, under the names given, into the inbox."""
+    inbox = shell.data / "inbox"
+    inbox.mkdir(parents=True)
+    with zipfile.ZipFile(inbox / f"{project}.zip", "w") as archive:
+        for name, path in files.items():
+            archive.write(path, f"{project}/{name}")
 
 
 def playlist(path: Path) -> None:
@@ -93,12 +106,13 @@ def truncated(path: Path) -> None:
 BAD_MEDIA = (playlist, hls, session_description, empty, noise, truncated)
 
 
-def test_hostile_media_are_refused_with_one_sentence_and_the_good_one_goes_on(shell: Any) -> None:
+def test_hostile_media_are_refused_with_one_sentence_and_the_good_one_goes_on(shell: Any, tmp_path: Path) -> None:
     docs = shell.project_folder / "Médias" / "docs"
-    docs.mkdir(parents=True)
     for make in BAD_MEDIA:
-        make(docs / f"{make.__name__}.mp4")
-    render(SampleVideo("good", Fraction(25), (SampleShot(25, "hills"),), None), docs / "good.mp4")
+        make(tmp_path / f"{make.__name__}.mp4")
+    render(SampleVideo("good", Fraction(25), (SampleShot(25, "hills"),), None), tmp_path / "good.mp4")
+    drop_zip(shell, "Médias", {path.name: path for path in tmp_path.glob("*.mp4")})
+    assert shell.step("STEP1").returncode == 0
 
     run = shell.step("STEP2")
 
