@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -35,7 +36,8 @@ def about(name: str, sentence: str) -> str:
 class EventFile:
     """Appends events to the file that `WORKFLOW_EVENTS` names; without it, does nothing.
 
-    Every event has `event`, `time` and `step`; each line is written by one call, so readers never see half.
+    Every event has `event`, `time` and `step`; each line is written by one call, so readers never see half. When
+    the file cannot be written, that is said once in the log, and the work goes on.
     """
 
     def __init__(self, step: str) -> None:
@@ -47,11 +49,43 @@ class EventFile:
         if not self._path:
             return
         line = json.dumps({"event": event, "time": utc_now(), "step": self._step, **fields}) + "\n"
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(descriptor, line.encode())
-        finally:
-            os.close(descriptor)
+            _append(self._path, line.encode())
+        except OSError as error:
+            logging.getLogger("workflow").warning("%s: events cannot be written (%s).", self._path, error.strerror)
+            self._path = None
+
+
+def _append(path: str, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that may fail (a full disk): said once, and the work goes on without it."""
+
+    _failed = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, unless an earlier one could not be written."""
+        if not self._failed:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Give the file up when it cannot be written."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        self._failed = True
+        stream, self.stream = self.stream, None
+        with contextlib.suppress(OSError):  # what is still buffered cannot be written either
+            if stream is not None:
+                stream.close()
+        sys.stderr.write(f"The log file cannot be written ({error.strerror}); going on without it.\n")
 
 
 class _PrintableFormatter(logging.Formatter):
@@ -77,7 +111,7 @@ def open_log(step_number: str, name: str) -> tuple[logging.Logger, Path]:
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
-    to_file = logging.FileHandler(path, encoding="utf-8", delay=True)
+    to_file = _LogFile(path, encoding="utf-8", delay=True)
     to_screen = logging.StreamHandler(sys.stdout)
     to_file.setFormatter(_PrintableFormatter("%(asctime)s [%(levelname)s] %(message)s"))
     to_screen.setFormatter(_PrintableFormatter("[%(levelname)s] %(message)s"))

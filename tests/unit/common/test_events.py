@@ -140,3 +140,24 @@ def test_progress_of_unknown_length_has_no_share(
         watch.now += 20
         report(7, None, "windows")
     assert [record.getMessage() for record in caplog.records] == ["INTERNAL_PROGRESS: 7/? windows - x.mp4"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+def test_a_full_disk_takes_log_and_events_away_and_not_the_work(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORKFLOW_EVENTS", "/dev/full")
+    log, path = open_log("3", "toy")
+    path.symlink_to("/dev/full")
+    events = EventFile("STEP3")
+    log.info("first")
+    events.emit("started", total=1)
+    events.emit("finished", states={})
+    log.info("second")
+    said = capsys.readouterr()
+    assert said.err == "The log file cannot be written (No space left on device); going on without it.\n"
+    assert said.out.splitlines() == [
+        "[INFO] first",
+        "[WARNING] /dev/full: events cannot be written (No space left on device).",
+        "[INFO] second",
+    ]
