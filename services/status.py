@@ -69,8 +69,7 @@ def _status(video: Video, key: str, manifest: Manifest | None, known: set[str]) 
     changed = [role for role, record in manifest.inputs.items() if not _is_current(record, video, known)]
     if changed:
         return StepStatus("outdated", f"input changed: {', '.join(changed)}", manifest)
-    bad = "; ".join(f"{g.name} is {g.value}, must be {g.limit}" for g in manifest.gates if g.passed is False)
-    return StepStatus(manifest.state, bad, manifest)
+    return StepStatus(manifest.state, manifest.complaints, manifest)
 
 
 def _is_current(record: FileRecord, video: Video, known: set[str]) -> bool:

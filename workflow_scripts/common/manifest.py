@@ -129,6 +129,11 @@ class Manifest:
     seconds: Mapping[str, float] = field(default_factory=dict)
     peak_memory: int = 0
 
+    @property
+    def complaints(self) -> str:
+        """What the failed gates say, in words; empty where none failed."""
+        return "; ".join(f"{g.name}: {g.value}, must be {g.limit}" for g in self.gates if g.passed is False)
+
     def write(self, path: Path) -> None:
         """Write the manifest atomically; it is the last act of a step for a video."""
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -228,7 +228,7 @@ class StepRun(Generic[ItemT]):
         for role, record in manifest.outputs.items():
             self.log.info("Succès: %s créé", Path(record.path).name)
             self.events.emit("artifact", video=item.name, role=role, path=record.path, sha256=record.sha256)
-        return Outcome(item.name, manifest.state, _failed_gates(manifest))
+        return Outcome(item.name, manifest.state, manifest.complaints)
 
     def _failed(self, item: ItemT, error: WorkflowError) -> Outcome:
         if item.workflow is not None:
@@ -262,7 +262,7 @@ class StepRun(Generic[ItemT]):
         code = subprocess.run(command, env=environment, check=False).returncode
         manifest = read_manifest(item.workflow / f"{self.step.key}.json") if item.workflow else None
         if code == 0 and manifest is not None:
-            return Outcome(item.name, manifest.state, _failed_gates(manifest))
+            return Outcome(item.name, manifest.state, manifest.complaints)
         failure = read_failure(item.workflow, self.step.key) if item.workflow else None
         if code > 0 and failure is not None:
             return Outcome(item.name, "failed", f"{failure['message']} {failure['hint']}".strip())
@@ -274,10 +274,6 @@ def _unusable(item: Item, error: OSError) -> VideoError:
     where = f" ({error.filename})" if error.filename else ""
     text = f"{item.name}: {error.strerror or error}{where}."
     return VideoError(text, hint="Check free space and permissions.", retry=True)
-
-
-def _failed_gates(manifest: Manifest) -> str:
-    return "; ".join(f"{g.name} is {g.value}, must be {g.limit}" for g in manifest.gates if g.passed is False)
 
 
 def failure_path(workflow: Path, step: str) -> Path:

@@ -90,7 +90,7 @@ def test_the_log_has_the_lines_that_operators_search_for(run: RunToy, data_folde
         "[INFO] Succès: a.out créé",
         "[INFO] PROCESSING_VIDEO: b.txt",
         "[INFO] Succès: b.out créé",
-        "[WARNING] degraded: b.txt: share is 0.5, must be >= 0.9",
+        "[WARNING] degraded: b.txt: share: 0.5, must be >= 0.9",
         "[INFO] PROCESSING_VIDEO: c.txt",
         "[ERROR] c.txt: there is no text in it. Look at it.",
         "[INFO] STEP9: 1 degraded, 1 failed, 1 succeeded",

@@ -51,7 +51,7 @@ def test_each_step_has_a_state(video: Video) -> None:
 def test_a_gate_that_failed_is_degraded_with_its_figure(video: Video, finish: Any) -> None:
     gates = (Gate.at_least("faces", 0.4, 0.9), Gate("shortest", 3), Gate.equals("frames", 1, 1))
     finish(video, "STEP3", {"scenes": video.delivered(".csv")}, state="degraded", gates=gates)
-    assert state(video) == ("degraded", "faces is 0.4, must be >= 0.9")
+    assert state(video) == ("degraded", "faces: 0.4, must be >= 0.9")
     manifest = video_status(video, KEYS).steps["STEP3"].manifest
     assert manifest is not None and manifest.gates == gates
 

@@ -186,7 +186,7 @@ def test_speech_without_a_label_is_degraded(analysed: Prepare) -> None:
     video = analysed(audio=[FrameAudio(True)] * 25 + [SPOKEN] * 25)
     ended = run()
     assert ended.returncode == 0
-    assert "degraded: labels present wherever speech is is 0.5, must be = 1" in ended.stdout
+    assert "labels present wherever speech is: 0.5, must be = 1" in ended.stdout
     assert manifest(video).state == "degraded"
 
 
