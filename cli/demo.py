@@ -7,24 +7,20 @@ from pathlib import Path
 
 import click
 
+from cli.sentences import SentenceCommand
 from cli.tables import figure_lines, report_lines, status_lines, table
 from services.demo import PROJECT, run_demo
 from services.pipeline import load_pipeline
-from workflow_scripts.common.errors import WorkflowError
 from workflow_scripts.common.events import printable
 from workflow_scripts.common.settings import load_dotenv
 
 
-@click.command()
+@click.command(cls=SentenceCommand)
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
 def main(folder: Path | None) -> None:
     """Make a sample project in FOLDER (default: demo/), run STEP1 to STEP7 on it, compare with the truth."""
     load_dotenv()
-    try:
-        report = run_demo(folder, lambda line: click.echo(printable(line)))
-    except WorkflowError as error:
-        click.echo(printable(str(error)), err=True)
-        sys.exit(error.exit_code)
+    report = run_demo(folder, lambda line: click.echo(printable(line)))
     rows = [[c.video, c.what, c.truth, c.found, "yes" if c.good else "NO"] for c in report.checks]
     lines = [
         *status_lines({PROJECT: report.videos}),

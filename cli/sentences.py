@@ -10,7 +10,7 @@ from workflow_scripts.common.errors import WorkflowError
 from workflow_scripts.common.events import printable
 
 
-class SentenceGroup(click.Group):
+class SentenceCommand(click.Command):
     """Shows errors that are meant for people as one sentence, with their exit status."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -20,3 +20,7 @@ class SentenceGroup(click.Group):
         except WorkflowError as error:
             click.echo(printable(str(error)), err=True)
             ctx.exit(error.exit_code)
+
+
+class SentenceGroup(SentenceCommand, click.Group):
+    """The same for a group of commands."""

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from workflow_scripts.common.artifacts.files import load_json, write_json
 from workflow_scripts.common.errors import ArtifactError
@@ -223,15 +223,16 @@ def _digests(models: tuple[ModelRecord, ...]) -> dict[str, str]:
 
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's content in hexadecimal; of what is inside, for a `.gz`."""
-    if path.suffix == ".gz":
-        with gzip.open(path, "rb") as packed:
-            return _sha256(packed)
-    with path.open("rb") as stream:
-        return _sha256(stream)
-
-
-def _sha256(stream: BinaryIO | gzip.GzipFile) -> str:
+    if path.suffix != ".gz":
+        return file_sha256(path)
     digest = hashlib.sha256()
-    while block := stream.read(1 << 20):
-        digest.update(block)
+    with gzip.open(path, "rb") as packed:
+        while block := packed.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file as it lies on the disk in hexadecimal, whatever its suffix; nothing is unpacked."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from workflow_scripts.common.artifacts.files import load_json, write_json
 from workflow_scripts.common.errors import ArtifactError, RefusedError
-from workflow_scripts.common.manifest import FileRecord
+from workflow_scripts.common.manifest import FileRecord, file_sha256
 from workflow_scripts.common.projects import VIDEO_SUFFIXES
 from workflow_scripts.step1.archives import format_of, open_source
 from workflow_scripts.step1.folder_source import FolderSource
-from workflow_scripts.step1.inbox import project_name, sha256_of, tree_digest
+from workflow_scripts.step1.inbox import project_name, tree_digest
 from workflow_scripts.step1.layout import Layout, lay_out
 from workflow_scripts.step1.limits import Limits, Meter
 from workflow_scripts.step1.members import check_members, folded, shown
@@ -138,7 +138,7 @@ def _check_copies(source: Path, archive: Archive, layout: Layout, partial: Path,
     if not isinstance(archive, FolderSource):
         return
     for index, target in layout.targets.items():
-        if sha256_of(partial / target) != writer.digests[index]:
+        if file_sha256(partial / target) != writer.digests[index]:
             raise RefusedError(
                 f"{shown(source.name)}: the copy of '{shown(archive.members[index].name)}' differs from the "
                 "original; nothing was kept.",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from workflow_scripts.common.atomic import sync_folder
 from workflow_scripts.common.errors import RefusedError, VideoError
-from workflow_scripts.common.manifest import FileRecord
+from workflow_scripts.common.manifest import FileRecord, file_sha256
 from workflow_scripts.common.projects import is_video_name
 from workflow_scripts.step1.archives import ARCHIVE_SUFFIXES, format_of
 from workflow_scripts.step1.members import MAX_COMPONENT_BYTES, name_fault, shown
@@ -91,16 +91,10 @@ def record_of(source: Path) -> FileRecord:
     status = source.stat()
     if source.is_dir():
         files = sorted(path for path in source.rglob("*") if path.is_file() and not path.is_symlink())
-        digests = {path.relative_to(source).as_posix(): sha256_of(path) for path in files}
+        digests = {path.relative_to(source).as_posix(): file_sha256(path) for path in files}
         size = sum(path.stat().st_size for path in files)
         return FileRecord(str(source), size, status.st_mtime_ns, tree_digest(digests))
-    return FileRecord(str(source), status.st_size, status.st_mtime_ns, sha256_of(source))
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file as it lies on the disk, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return FileRecord(str(source), status.st_size, status.st_mtime_ns, file_sha256(source))
 
 
 def tree_digest(digests: dict[str, str]) -> str:

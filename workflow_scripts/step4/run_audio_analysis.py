@@ -211,25 +211,28 @@ def load_engine(params: Settings, device: str) -> Engine:
 def figures(frames: Sequence[FrameAudio], found: Diarization) -> dict[str, Any]:
     """What people look at first; `first_speech_frame` is numbered from 1, None without speech."""
     speech = sum(frame.speech for frame in frames)
-    first = next((number for number, frame in enumerate(frames, 1) if frame.speech), None)
     return {
         "frames": len(frames),
         "speech_frames": speech,
         "speech_share": round(speech / len(frames), 4) if frames else 0.0,
         "speakers": len({label for frame in frames for label in frame.speakers}),
         "turns": len(found.turns),
-        "first_speech_frame": first,
+        "first_speech_frame": first_speech_frame(frames),
     }
+
+
+def first_speech_frame(frames: Sequence[FrameAudio]) -> int | None:
+    """Number, from 1, of the first frame with speech."""
+    return next((number for number, frame in enumerate(frames, 1) if frame.speech), None)
 
 
 def quality_gates(frames: Sequence[FrameAudio], expected: int) -> tuple[Gate, ...]:
     """Every frame is there; labels and speech say the same; where speech begins."""
     contradictions = sum(frame.speech != bool(frame.speakers) for frame in frames)
-    first = next((number for number, frame in enumerate(frames, 1) if frame.speech), None)
     return (
         Gate.equals("frames present / frames decoded", len(frames) / expected if expected else 1.0, 1),
         Gate.equals("frames whose labels contradict speech", contradictions, 0),
-        Gate("first speech frame", first),
+        Gate("first speech frame", first_speech_frame(frames)),
     )
 
 

@@ -7,7 +7,6 @@ misses everybody beyond a close-up. So both networks are wired here with the pac
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import sys
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workflow_scripts.common.errors import PreconditionError
-from workflow_scripts.common.manifest import ModelRecord
+from workflow_scripts.common.manifest import ModelRecord, file_sha256
 
 Image = NDArray[np.uint8]
 
@@ -204,6 +203,5 @@ def model_records() -> tuple[ModelRecord, ...]:
                 f"The installed mediapipe has no model file {path.name}.",
                 hint="Version 0.10.21 carries it: run scripts/setup env.",
             )
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        records.append(ModelRecord(path.stem, digest, "inside the mediapipe wheel (Apache-2.0)"))
+        records.append(ModelRecord(path.stem, file_sha256(path), "inside the mediapipe wheel (Apache-2.0)"))
     return tuple(records)

@@ -8,7 +8,7 @@ with the predicted box; where a small or fast face no longer overlaps, nearness 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -204,13 +204,3 @@ def lies_in_larger(box: Box, known: Sequence[NDArray[np.float64]]) -> bool:
     inner, outer = np.array([box], np.float32), np.array(known, np.float32)
     inside = intersections(inner, outer)[0] / np.maximum(areas(inner)[0], 1)
     return bool(((inside > _INSIDE) & (areas(outer) > _LARGER * areas(inner)[0])).any())
-
-
-def track_shot(
-    detections: Iterable[tuple[int, Sequence[FaceDetection]]], shot_length: int, rules: TrackRules
-) -> tuple[FaceTrack, ...]:
-    """The tracks of one shot from its `(frame index, faces)` in rising order."""
-    tracker = ShotTracker(rules)
-    for frame, faces in detections:
-        tracker.update(frame, faces)
-    return tracker.finish(shot_length)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from workflow_scripts.common.artifacts.files import load_json, write_json
 from workflow_scripts.common.atomic import remove_leftovers, replace, temporary_path
 from workflow_scripts.common.errors import RefusedError, VideoError
+from workflow_scripts.common.manifest import file_sha256
 
 
 def deliver(files: Mapping[Path, Path], record: Path) -> None:
@@ -88,9 +88,3 @@ def copy_verified(source: Path, place: Path, digest: str) -> None:
         replace(temporary, place)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def file_sha256(path: Path) -> str:
-    """The sha256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -245,6 +245,7 @@ def test_any_dotenv_file_can_be_put_into_the_environment(tmp_path_factory: Any, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "environ", os.environ.copy())
         for name, value in read_dotenv(folder / ".env").items():
+            assert name and "=" not in name and "\0" not in name + value
             os.putenv(name, value)
             os.unsetenv(name)
 

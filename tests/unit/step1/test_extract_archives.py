@@ -57,9 +57,9 @@ def test_a_second_run_does_nothing(run: Any, work: Any, make: Any) -> None:
 
 
 def test_the_manifest_holds_the_sha256_of_the_source(run: Any, work: Any, make: Any) -> None:
-    from workflow_scripts.step1.inbox import sha256_of
+    from workflow_scripts.common.manifest import file_sha256
 
-    digest = sha256_of(make.zip(work.inbox / "Good.zip", {"a.mp4": b"video"}))
+    digest = file_sha256(make.zip(work.inbox / "Good.zip", {"a.mp4": b"video"}))
     assert run().returncode == 0
     manifest = json.loads((work.projects / "Good" / ".workflow" / "STEP1.json").read_text())
     assert manifest["inputs"]["source"]["sha256"] == digest

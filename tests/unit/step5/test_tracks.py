@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workflow_scripts.step5.detection import FaceDetection
-from workflow_scripts.step5.tracks import FaceTrack, ShotTracker, TrackRules, track_shot
+from workflow_scripts.step5.tracks import FaceTrack, ShotTracker, TrackRules
 
 RULES = TrackRules(start_confidence=0.6, min_frames=5, max_gap=12, min_verified=0.15)
 
@@ -18,7 +18,10 @@ def face(
 
 
 def track(frames: list[list[FaceDetection]], start: int = 0, rules: TrackRules = RULES) -> tuple[FaceTrack, ...]:
-    return track_shot(enumerate(frames, start), len(frames), rules)
+    tracker = ShotTracker(rules)
+    for index, faces in enumerate(frames, start):
+        tracker.update(index, faces)
+    return tracker.finish(len(frames))
 
 
 def centres(found: FaceTrack) -> NDArray[np.float32]:

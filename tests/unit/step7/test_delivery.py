@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from workflow_scripts.common.errors import RefusedError, VideoError
+from workflow_scripts.common.manifest import file_sha256
 from workflow_scripts.step7 import delivery
-from workflow_scripts.step7.delivery import copy_verified, deliver, file_sha256
+from workflow_scripts.step7.delivery import copy_verified, deliver
 
 KILLED = """
 import os, shutil, signal, sys
