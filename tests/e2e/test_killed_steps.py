@@ -30,7 +30,9 @@ def test_each_step_killed_in_mid_work_leaves_nothing_invalid_and_redoes_only_tha
     project = shell.project_folder / "Coupé"
     assert [path.name for path in shell.project_folder.iterdir() if path.is_dir()] == ["Coupé"]
     for key in ("STEP2", "STEP3", "STEP4", "STEP5", "STEP6", "STEP7"):
-        shell.kill_in_mid_work(key, started=2)
+        killed = shell.kill_in_mid_work(key, started=2)
+        # STEP6 and STEP7 take milliseconds and may be done before the signal comes; the others are not.
+        assert killed or key in ("STEP6", "STEP7")
         assert_valid_or_absent(project)
         first = finished_at(project, "premier", key)
         assert first is not None
