@@ -14,10 +14,12 @@ from typing import Any
 
 from workflow_scripts.common.devices import DEVICES, choose_device, prepare_environment
 from workflow_scripts.common.errors import CancelledError, WorkflowError
-from workflow_scripts.common.events import about, open_log, printable
+from workflow_scripts.common.events import about, name_every_line, open_log, printable
+from workflow_scripts.common.fresh_process import FreshProcesses, handed_on, in_fresh_process
 from workflow_scripts.common.paths import config_folder
-from workflow_scripts.common.run import Outcome, Plan, StepRun, in_fresh_process
+from workflow_scripts.common.run import Outcome, Plan, StepRun
 from workflow_scripts.common.settings import Settings, add_options, load_dotenv, resolve
+from workflow_scripts.common.side_by_side import side_by_side
 from workflow_scripts.common.step import ItemT, Step
 
 _EXIT_CODES = """\
@@ -50,7 +52,8 @@ def main(step: Step[ItemT], description: str, targets: str = "VIDEO|PROJECT|FOLD
             return 0
         return _run(step, params, arguments)
     except (CancelledError, KeyboardInterrupt):
-        print("Cancelled; what was finished is kept.", file=sys.stderr)
+        if not in_fresh_process():  # the process that started this one says it for all
+            print("Cancelled; what was finished is kept.", file=sys.stderr)
         return CancelledError.exit_code
     except WorkflowError as error:
         print(printable(str(error)), file=sys.stderr)
@@ -89,7 +92,8 @@ def _parser(step: Step[ItemT], description: str, targets: str) -> argparse.Argum
 
 
 def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace) -> int:
-    log, log_path = open_log(step.number, step.name)
+    told = handed_on()
+    log, log_path = open_log(step.number, step.name, Path(told.log) if told and told.log else None)
     items = step.find(arguments.targets, params)
     asked = getattr(arguments, "device", "cpu")
     device, warning = choose_device(asked) if step.accelerated(params) else ("cpu", None)
@@ -99,28 +103,37 @@ def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace) -> 
         (asked, device),
         log,
         force=arguments.force,
-        fresh_arguments=_fresh_arguments(step, arguments),
+        processes=FreshProcesses(_fresh_arguments(step, arguments), str(log_path)),
     )
     plans = [run.plan(item) for item in items]
     if arguments.dry_run:
         return _show(plans)
     pending = [plan for plan in plans if plan.reason is not None]
-    alone = not in_fresh_process()
-    if alone:
+    if told and told.threads and items:
+        name_every_line(log, items[0].name)
+    if told is None:
         run.events.emit("started", total=len(plans), pending=len(pending), device=device, log=str(log_path))
         log.info("TOTAL_VIDEOS_TO_PROCESS: %d", len(pending))
         if pending and warning:
             log.warning(warning)
         if pending and step.accelerated(params):
             log.info("Device sélectionné: %s", device.upper())
-    return _conclude(run, _all(run, plans), alone)
+    return _conclude(run, _all(run, plans, run.at_once(len(pending))), told is None)
 
 
-def _all(run: StepRun[ItemT], plans: Sequence[Plan[ItemT]]) -> list[Outcome]:
+def _all(run: StepRun[ItemT], plans: Sequence[Plan[ItemT]], slots: int) -> list[Outcome]:
+    """What becomes of every item; the outcomes are in the order in which they come."""
     outcomes: list[Outcome] = []
+
+    def work(plan: Plan[ItemT]) -> None:
+        outcomes.append(_one(run, plan))
+
     try:
-        for plan in plans:
-            outcomes.append(_one(run, plan))
+        if slots > 1:
+            side_by_side(work, plans, slots, run.processes.end)
+        else:
+            for plan in plans:
+                work(plan)
     except (WorkflowError, KeyboardInterrupt) as error:
         if not in_fresh_process():
             states = Counter(outcome.state for outcome in outcomes)
@@ -141,7 +154,7 @@ def _one(run: StepRun[ItemT], plan: Plan[ItemT]) -> Outcome:
     outcome = run.process(plan)
     run.events.emit("video", video=outcome.name, state=outcome.state, message=outcome.message)
     if outcome.state == "failed":
-        run.log.error(outcome.message)
+        run.log.error(about(outcome.name, outcome.message))
     elif outcome.state in ("degraded", "blocked"):
         run.log.warning("%s: %s", outcome.state, about(outcome.name, outcome.message))
     return outcome

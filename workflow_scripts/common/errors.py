@@ -10,7 +10,8 @@ WorkflowError                exit 1   base of all
 │   ├── ArtifactError                 an artifact cannot be read: which file, and why
 │   └── ClockError                    a frame count differs from what STEP2 measured
 ├── ToolError                exit 1   ffmpeg ended with an error (its last words are in the message)
-└── DeviceFault              exit 1   CUDA error or out of memory: the ladder may still save the video
+├── DeviceFault              exit 1   CUDA error or out of memory: the ladder may still save the video
+└── TorchScriptFault         exit 1   TorchScript failed: without it the video may still be saved
 """
 
 from __future__ import annotations
@@ -92,3 +93,10 @@ class DeviceFault(WorkflowError):
     def __init__(self, message: str, *, out_of_memory: bool) -> None:
         super().__init__(message, retry=True)
         self.out_of_memory = out_of_memory
+
+
+class TorchScriptFault(WorkflowError):
+    """Raised when a model cannot be scripted, warmed up or run with TorchScript."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="Allow falling back from TorchScript, or switch it off.")

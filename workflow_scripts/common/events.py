@@ -95,16 +95,20 @@ class _PrintableFormatter(logging.Formatter):
         return printable(super().formatMessage(record))
 
 
-def open_log(step_number: str, name: str) -> tuple[logging.Logger, Path]:
-    """The step's logger, writing to `logs/stepN/<name>_<time>.log` and to standard output; and that file.
+def open_log(step_number: str, name: str, path: Path | None = None) -> tuple[logging.Logger, Path]:
+    """The step's logger, writing to `logs/stepN/<name>_<time>_<process>.log` and to standard output; and that file.
+
+    Each line is written by one call, so that several processes may add to the same file.
 
     Args:
         step_number: the number in the folder's name, for example `3`.
         name: the script's name without suffix.
+        path: the log of the run that this process belongs to, where it has one already.
     """
-    folder = logs_folder() / f"step{step_number}"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}_{time.strftime('%Y%m%d_%H%M%S')}_{os.getpid()}.log"
+    if path is None:
+        folder = logs_folder() / f"step{step_number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}_{time.strftime('%Y%m%d_%H%M%S')}_{os.getpid()}.log"
     logger = logging.getLogger("workflow")
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
@@ -119,3 +123,16 @@ def open_log(step_number: str, name: str) -> tuple[logging.Logger, Path]:
     logger.addHandler(to_file)
     logger.addHandler(to_screen)
     return logger, path
+
+
+def name_every_line(logger: logging.Logger, item: str) -> None:
+    """Put an item's name before each line that does not have it: lines of other items come between."""
+
+    def name(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if item not in text and f"{Path(item).stem}." not in text:
+            record.msg, record.args = f"{item}: {text}", ()
+        return True
+
+    for handler in logger.handlers:
+        handler.addFilter(name)

@@ -223,18 +223,25 @@ def conversion_command(work: Conversion) -> list[str]:
 
 # ---------------------------------------------------------------------------------------------- decoding
 def decode_rgb24(
-    path: Path, width: int, height: int, *, stall_s: float = STALL_S, cancel: threading.Event | None = None
+    path: Path,
+    width: int,
+    height: int,
+    *,
+    threads: int = 0,
+    stall_s: float = STALL_S,
+    cancel: threading.Event | None = None,
 ) -> Generator[bytes]:
     """Yield every decoded frame of the picture once, scaled, as `height * width * 3` bytes of RGB, top row first.
 
     Never drops or repeats a frame; holds about 2 MB whatever the length. Close the iterator (or let it be
     collected) to end ffmpeg early, and read it in the thread that started it: ffmpeg dies with that thread.
-    Raises ToolError.
+    `threads` 0 leaves their number to ffmpeg. Raises ToolError.
     """
     size = width * height * 3
     shape = f"{int(width)}x{int(height)}"
+    reading = {"threads": threads} if threads else {}
     output = ffmpeg.output(
-        media_input(path)["v:0"], "pipe:1", format="rawvideo", pix_fmt="rgb24", s=shape, **_passthrough()
+        media_input(path, **reading)["v:0"], "pipe:1", format="rawvideo", pix_fmt="rgb24", s=shape, **_passthrough()
     )
     rest = b""
     for piece in stream(command(output), path.name, stall_s=stall_s, cancel=cancel):

@@ -16,17 +16,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from workflow_scripts.common.child_command import dying_with_parent
 from workflow_scripts.common.errors import CancelledError, ToolError
 
 STALL_S = 600.0
 _PIPE_BYTES = 1 << 20
-# Run by a fresh interpreter: unlike `preexec_fn` this is safe in a process with threads.
-_DIE_WITH_PARENT = (
-    "import ctypes,os,signal,sys\n"
-    "ctypes.CDLL(None).prctl(1,signal.SIGKILL,0,0,0)\n"
-    "os.getppid()==int(sys.argv[1]) or sys.exit(1)\n"
-    "os.execv(sys.argv[2],sys.argv[2:])"
-)
 # Lines that say that something went wrong but not what.
 _EMPTY_WORDS = re.compile(
     r"Conversion failed|Error opening (in|out)put files?\b|Error (un)?initializing|Error binding filtergraph|"
@@ -53,11 +47,8 @@ class Process:
     def __init__(
         self, arguments: Sequence[str], subject: str, *, stall_s: float, cancel: threading.Event | None
     ) -> None:
-        if sys.platform == "linux":
-            launcher = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
-            arguments = [*launcher, *arguments]
         self._child = subprocess.Popen(
-            arguments,
+            dying_with_parent(arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -20,10 +20,14 @@ LOG_INTERVAL = 10.0
 class Progress:
     """Reports `done` of `total` units; use as a context manager so that the bar is closed."""
 
-    def __init__(self, name: str, events: EventFile, logger: logging.Logger) -> None:
+    def __init__(self, name: str, events: EventFile, logger: logging.Logger, *, bar: bool = True) -> None:
+        """Args:
+        bar: whether a terminal gets a bar; several at once would write over each other.
+        """
         self._name = name
         self._events = events
         self._logger = logger
+        self._on_terminal = bar and sys.stderr.isatty()
         self._bar: tqdm[Any] | None = None
         self._unit = ""
         self._last_event = float("-inf")
@@ -47,7 +51,7 @@ class Progress:
         self._last_event = now
         self._unfinished = not finished
         self._events.emit("progress", video=self._name, done=done, total=total, unit=unit)
-        if sys.stderr.isatty():
+        if self._on_terminal:
             self._show_bar(done, total, unit)
         elif now - self._last_log >= LOG_INTERVAL:
             self._last_log = now

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
-import os
-import resource
-import subprocess
-import sys
+import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal
 
 from workflow_scripts.common.artifacts.files import load_json, write_json
 from workflow_scripts.common.atomic import remove_leftovers
-from workflow_scripts.common.devices import Rung, as_device_fault, ladder
+from workflow_scripts.common.descent import Descent
+from workflow_scripts.common.devices import Rung, as_device_fault, cores, ladder
 from workflow_scripts.common.displaced import keep_displaced
 from workflow_scripts.common.errors import (
     BlockedError,
     CancelledError,
     DeviceFault,
     PreconditionError,
+    TorchScriptFault,
     VideoError,
     WorkflowError,
 )
 from workflow_scripts.common.events import EventFile, utc_now
+from workflow_scripts.common.fresh_process import FreshProcesses, HandedOn, handed_on, in_fresh_process
 from workflow_scripts.common.manifest import (
     Fallback,
     FileRecord,
@@ -37,14 +36,12 @@ from workflow_scripts.common.manifest import (
     Wanted,
     read_manifest,
 )
+from workflow_scripts.common.memory import peak_memory, reset_peak_memory
 from workflow_scripts.common.progress import Progress
 from workflow_scripts.common.settings import Settings
 from workflow_scripts.common.step import Item, ItemT, Job, Result, Step
 
 State = Literal["succeeded", "degraded", "up to date", "blocked", "failed"]
-
-#: Tells a fresh process which rung it is for and what happened before: JSON `{"rung", "fallbacks"}`.
-FRESH_VARIABLE = "WORKFLOW_FRESH_PROCESS"
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,12 @@ class Outcome:
 
 
 class StepRun(Generic[ItemT]):
-    """Runs a step over items, one after the other; one bad item never stops the others."""
+    """Runs a step over items; one bad item never stops the others.
+
+    Items are processed one after the other in this process, or several at once, each in a process of its own.
+    What failed on one rung of the ladder for lack of memory, or with TorchScript, is not tried again in the same
+    process: the next item starts on the rung below, and its manifest says why.
+    """
 
     def __init__(
         self,
@@ -76,12 +78,12 @@ class StepRun(Generic[ItemT]):
         log: logging.Logger,
         *,
         force: bool = False,
-        fresh_arguments: Sequence[str] = (),
+        processes: FreshProcesses | None = None,
     ) -> None:
         """Args:
         device: what was asked for, and what was chosen.
         force: process items that are up to date too.
-        fresh_arguments: the options that repeat this run in a fresh process.
+        processes: repeats this run for one item in a fresh process.
         """
         self.step = step
         self.params = params
@@ -89,10 +91,28 @@ class StepRun(Generic[ItemT]):
         self.log = log
         self.force = force
         self.events = EventFile(step.key)
-        self._fresh_arguments = fresh_arguments
+        self.processes = processes or FreshProcesses()
+        self._told = handed_on() or HandedOn()
         self._models: tuple[ModelRecord, ...] | None = None
-        self._prepared = False
-        self._context_lost = False
+        self._prepared: tuple[str, bool] | None = None
+        self._descent = Descent()
+        self._first_rung: Rung | None = None
+        self._share = 0
+
+    def at_once(self, pending: int) -> int:
+        """How many of the pending items to process at once, which from now on gives each its share of the cores."""
+        slots = max(1, min(self.step.workers(self.params), pending))
+        if slots > 1 and self.device != "cpu":
+            self.log.warning(
+                "On %s one video is processed at a time, not %d: several processes on one GPU break its context.",
+                self.device.upper(),
+                slots,
+            )
+            slots = 1
+        if slots > 1:
+            self._share = max(1, cores() // slots)
+            self.log.info("%d videos at once, with %d CPU threads each", slots, self._share)
+        return slots
 
     def plan(self, item: ItemT) -> Plan[ItemT]:
         """Whether an item is to be processed, and why."""
@@ -141,42 +161,47 @@ class StepRun(Generic[ItemT]):
             return self._failed(item, VideoError(text, hint="The log holds the details."))
 
     def _down_the_ladder(self, item: ItemT) -> Outcome:
-        if self._context_lost:  # what comes after a broken CUDA context starts anew, with a ladder of its own
-            return self._in_fresh_process(item, None, ())
-        inherited = inherited_rung()
-        rungs = [inherited] if inherited else list(ladder(self.device, self.step.batch_size(self.params)))
-        fallbacks = _inherited_fallbacks()
+        if self._share or self._descent.context_lost:  # each item in a process and with a ladder of its own
+            return self._in_fresh_process(item, HandedOn(threads=self._share))
+        rungs, fallbacks = self._rungs(item)
         while True:
             rung = rungs.pop(0)
             try:
                 if rung.fresh_process:
-                    return self._in_fresh_process(item, rung, fallbacks)
+                    return self._in_fresh_process(item, HandedOn(replace(rung, fresh_process=False), fallbacks))
                 return self._attempt(item, rung, fallbacks)
-            except DeviceFault as fault:
-                if not rungs:
-                    raise
-                if not fault.out_of_memory:  # a smaller batch does not mend a broken context
-                    self._context_lost = True
-                    rungs = rungs[-1:]
-                fallbacks = (*fallbacks, Fallback(str(rung), str(rungs[0]), fault.message))
-                text = f"{item.name}: {fault.message}; going on with {rungs[0]}"
-                self.log.warning(text)
-                self.events.emit("warning", video=item.name, text=text)
+            except (DeviceFault, TorchScriptFault) as fault:
+                rungs, fallback = self._descent.down(rung, fault, rungs)
+                fallbacks = (*fallbacks, fallback)
+                self._warn(item, f"{item.name}: {fault.message}; going on with {rungs[0]}")
+
+    def _rungs(self, item: ItemT) -> tuple[list[Rung], tuple[Fallback, ...]]:
+        """The rungs to try for an item, and what has been tried above them."""
+        if self._told.rung is not None:
+            return [self._told.rung], self._told.fallbacks
+        step, params = self.step, self.params
+        torchscript = step.torchscript(params), step.torchscript_fallback(params)
+        rungs, met = self._descent.left(ladder(self.device, step.batch_size(params), *torchscript))
+        if self._first_rung not in (None, rungs[0]):
+            self._warn(item, f"From {item.name} on, videos start with {rungs[0]}: what comes before it failed.")
+        self._first_rung = rungs[0]
+        return rungs, met
+
+    def _warn(self, item: ItemT, text: str) -> None:
+        self.log.warning(text)
+        self.events.emit("warning", video=item.name, text=text)
 
     def _attempt(self, item: ItemT, rung: Rung, fallbacks: tuple[Fallback, ...]) -> Outcome:
         inputs = self.step.inputs(item)
         wanted = self._wanted(inputs)
         paths = {role: record.located(item.root) for role, record in inputs.items()}
-        with Progress(item.name, self.events, self.log) as progress:
-            job = Job(paths, self.params, rung, self.log, progress, item.workflow)
+        with Progress(item.name, self.events, self.log, bar=not self._told.threads) as progress:
+            job = Job(paths, self.params, rung, self.log, progress, item.workflow, threads=self._told.threads)
             job.on_warning = lambda text: self.events.emit("warning", video=item.name, text=text)
             started, begin = utc_now(), time.perf_counter()
-            _reset_peak_memory()
+            reset_peak_memory()
             with _device_faults():
-                if not self._prepared:
-                    with job.phase("prepare"):
-                        self.step.prepare(job)
-                    self._prepared = True
+                self._prepare(job)
                 with keep_displaced(
                     self.step.writes(item), item.workflow or item.root, item.root / "originals", job.warn
                 ):
@@ -184,6 +209,17 @@ class StepRun(Generic[ItemT]):
             job.seconds["total"] = time.perf_counter() - begin
         manifest = self._manifest(item, job, wanted, result, fallbacks, started)
         return self._book(item, manifest, result)
+
+    def _prepare(self, job: Job) -> None:
+        """Let the step prepare for a rung, unless the rung before had the same device and TorchScript too."""
+        wanted = (job.device, job.torchscript)
+        if self._prepared == wanted:
+            return
+        self._prepared = None
+        with job.phase("prepare"):
+            self.step.release()
+            self.step.prepare(job)
+        self._prepared = wanted
 
     def _manifest(
         self,
@@ -214,7 +250,7 @@ class StepRun(Generic[ItemT]):
             started=started,
             finished=utc_now(),
             seconds={name: round(value, 3) for name, value in job.seconds.items()},
-            peak_memory=_peak_memory(),
+            peak_memory=peak_memory(),
         )
 
     def _book(self, item: ItemT, manifest: Manifest, result: Result) -> Outcome:
@@ -252,22 +288,23 @@ class StepRun(Generic[ItemT]):
             self._models = self.step.models(self.params)
         return Wanted(self.step.version, inputs, self.params.fingerprint(), self._models)
 
-    def _in_fresh_process(self, item: ItemT, rung: Rung | None, fallbacks: tuple[Fallback, ...]) -> Outcome:
+    def _in_fresh_process(self, item: ItemT, told: HandedOn) -> Outcome:
         """Process one item by the same script in a new process, which writes the manifest itself."""
-        handed_on = {"rung": asdict(rung) if rung else None, "fallbacks": [asdict(f) for f in fallbacks]}
-        command = [sys.executable, sys.argv[0], str(item.path), *self._fresh_arguments, "--force"]
-        environment = {**os.environ, FRESH_VARIABLE: json.dumps(handed_on)}
         if item.workflow is not None:  # what is there afterwards is this attempt's
             failure_path(item.workflow, self.step.key).unlink(missing_ok=True)
-        code = subprocess.run(command, env=environment, check=False).returncode
+        code = self.processes.run(item.path, told)
         manifest = read_manifest(item.workflow / f"{self.step.key}.json") if item.workflow else None
         if code == 0 and manifest is not None:
             return Outcome(item.name, manifest.state, manifest.complaints)
         failure = read_failure(item.workflow, self.step.key) if item.workflow else None
         if code > 0 and failure is not None:
             return Outcome(item.name, "failed", f"{failure['message']} {failure['hint']}".strip())
+        if code == PreconditionError.exit_code:
+            raise PreconditionError(f"{item.name}: a fresh process for it lacks what it needs, as it said above.")
+        _remove_leftovers(item)
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
-        raise VideoError(f"{item.name}: a fresh process for it {how}.", retry=True)
+        hint = "The system does that when memory runs out." if code == -signal.SIGKILL else ""
+        raise VideoError(f"{item.name}: a fresh process for it {how}.", hint=hint, retry=True)
 
 
 def _unusable(item: Item, error: OSError) -> VideoError:
@@ -285,22 +322,6 @@ def read_failure(workflow: Path, step: str) -> dict[str, Any] | None:
     """The record of a step's last failure for a video, None where there is none."""
     path = failure_path(workflow, step)
     return load_json(path) if path.is_file() else None
-
-
-def in_fresh_process() -> bool:
-    """Whether another run of the same step started this process for one item."""
-    return FRESH_VARIABLE in os.environ
-
-
-def inherited_rung() -> Rung | None:
-    """The rung this process was started for, None where it goes down its own ladder."""
-    rung = json.loads(os.environ.get(FRESH_VARIABLE, "{}")).get("rung")
-    return Rung(**{**rung, "fresh_process": False}) if rung else None
-
-
-def _inherited_fallbacks() -> tuple[Fallback, ...]:
-    handed_on = json.loads(os.environ.get(FRESH_VARIABLE, "{}"))
-    return tuple(Fallback(**fallback) for fallback in handed_on.get("fallbacks", ()))
 
 
 @contextmanager
@@ -331,26 +352,12 @@ def _only_one(item: Item, step: str) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BlockedError(f"{item.name}: another run of {step} is working on it.") from error
-        for folder in (item.workflow, item.path.parent):
-            remove_leftovers(folder)
+        _remove_leftovers(item)
         yield
 
 
-def _reset_peak_memory() -> None:
-    """Start the kernel's high-water mark anew, where it can be (Linux)."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
-def _peak_memory() -> int:
-    """Peak resident memory of this process in bytes since the reset, or since its start where there is none."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+def _remove_leftovers(item: Item) -> None:
+    """Remove the temporary files of processes that were killed."""
+    for folder in (item.workflow, item.path.parent):
+        if folder is not None:
+            remove_leftovers(folder)

@@ -53,7 +53,8 @@ class Job:
     """What a step is given besides the item.
 
     `inputs` are the files the framework checked, `params` the effective parameters, `rung` the device and batch
-    size of this attempt, `progress(done, total, unit)` may be called per frame.
+    size of this attempt, `progress(done, total, unit)` may be called per frame. `threads` is this process's share
+    of the cores where other videos are processed beside it, 0 where it has all of them.
     """
 
     inputs: Mapping[str, Path]
@@ -63,6 +64,7 @@ class Job:
     progress: Callable[[int, int | None, str], None]
     workflow: Path | None = None
     on_warning: Callable[[str], None] | None = None
+    threads: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -75,6 +77,11 @@ class Job:
     def batch_size(self) -> int:
         """How many units the model takes at once in this attempt."""
         return self.rung.batch_size
+
+    @property
+    def torchscript(self) -> bool:
+        """Whether the model is to run with TorchScript in this attempt."""
+        return self.rung.torchscript
 
     @cached_property
     def media(self) -> MediaInfo:
@@ -178,6 +185,21 @@ class Step(ABC, Generic[ItemT]):
         """Whether the step uses an accelerator with these parameters."""
         return self.uses_accelerator
 
+    def torchscript(self, params: Settings) -> bool:
+        """Whether the first attempt is with TorchScript; where that fails, the step raises `TorchScriptFault`."""
+        return False
+
+    def torchscript_fallback(self, params: Settings) -> bool:
+        """Whether a video goes on without TorchScript when that fails.
+
+        Where not, every attempt is with it, on the CPU too, and its failure is the video's.
+        """
+        return True
+
+    def workers(self, params: Settings) -> int:
+        """How many items to process at once on the CPU, each in a process of its own; on CUDA it is always one."""
+        return 1
+
     def writes(self, item: ItemT) -> Sequence[Path]:
         """The files beside the video that processing the item will write; what lies there already is kept."""
         return ()
@@ -187,14 +209,17 @@ class Step(ABC, Generic[ItemT]):
         return None
 
     def prepare(self, job: Job) -> None:
-        """Load what is needed once for all items, for the device of the job."""
+        """Load what is needed once for all items, for the device of the job, with or without TorchScript.
+
+        Called again, after `release`, when one of the two has changed.
+        """
 
     @abstractmethod
     def process(self, item: ItemT, job: Job) -> Result:
         """Do the work for one item and write its outputs atomically."""
 
     def release(self) -> None:
-        """Let go of what `prepare` loaded."""
+        """Let go of what `prepare` loaded, if anything."""
 
 
 class VideoStep(Step[Video]):

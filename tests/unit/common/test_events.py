@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.common.events import EventFile, open_log, printable, utc_now
+from workflow_scripts.common.events import EventFile, name_every_line, open_log, printable, utc_now
 from workflow_scripts.common.progress import Progress
 
 FORGED = "a\n2026-01-01 [ERROR] forged\r\x1b[31mred\x1b[0m\u2028\u202egp4\x85\x00.mp4"
@@ -93,6 +95,23 @@ def test_a_log_without_a_line_leaves_no_file() -> None:
     assert not path.exists()
 
 
+def test_where_lines_of_others_come_between_each_says_which_video_it_is_about_once(
+    data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path := data_folder / "logs" / "of the run.log").parent.mkdir(parents=True)
+    path.write_text("of another process\n")
+    log, written = open_log("3", "toy", path)
+    name_every_line(log, "100% é.mp4")
+    log.info("loading %s", "weights")
+    log.info("Succès: %s créé", "100% é.csv")
+    log.warning("100% é.mp4: loud.")
+    lines = ["100% é.mp4: loading weights", "Succès: 100% é.csv créé", "100% é.mp4: loud."]
+    assert [line.partition("] ")[2] for line in capsys.readouterr().out.splitlines()] == lines
+    first, *added = path.read_text().splitlines()
+    assert (written, first) == (path, "of another process")
+    assert [line.partition("] ")[2] for line in added] == lines
+
+
 class Watch:
     """A clock that the test moves."""
 
@@ -140,6 +159,29 @@ def test_progress_of_unknown_length_has_no_share(
         watch.now += 20
         report(7, None, "windows")
     assert [record.getMessage() for record in caplog.records] == ["INTERNAL_PROGRESS: 7/? windows - x.mp4"]
+
+
+class Terminal(io.StringIO):
+    """Standard error of somebody who looks on."""
+
+    def isatty(self) -> bool:
+        """It is a terminal."""
+        return True
+
+
+@pytest.mark.parametrize("bar", [True, False])
+def test_a_terminal_gets_a_bar_unless_other_videos_would_have_one_too(
+    bar: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch, terminal = Watch(), Terminal()
+    monkeypatch.setattr(time, "monotonic", watch)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    caplog.set_level(logging.INFO)
+    with Progress("x.mp4", EventFile("STEP3"), logging.getLogger("progress of a test"), bar=bar) as report:
+        watch.now += 20
+        report(7, 10, "frames")
+    assert ("frames" in terminal.getvalue()) == bar
+    assert ("INTERNAL_PROGRESS" in caplog.text) != bar
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")

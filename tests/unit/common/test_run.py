@@ -2,123 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from workflow_scripts.common.manifest import Manifest, read_manifest
 
-SCRIPT = Path(__file__).with_name("toy_step.py")
-
-
-class Ended:
-    """A run that has ended: `code`, what it printed, its events."""
-
-    def __init__(self, process: subprocess.Popen[str], events: Path) -> None:
-        self.out, self.err = process.communicate(timeout=60)
-        self.code = process.returncode
-        lines = events.read_text().splitlines() if events.exists() else []
-        self.events: list[dict[str, Any]] = [json.loads(line) for line in lines]
-        events.unlink(missing_ok=True)
-
-    def states(self) -> dict[str, str]:
-        """The last state of every item."""
-        return {e["video"]: e["state"] for e in self.events if e["event"] == "video"}
-
-
-class Toy:
-    """A folder of texts and the step that works on them."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder = folder
-        self.environment = environment
-
-    def put(self, **texts: str) -> None:
-        """Write texts; their first line says what the step will meet."""
-        for name, text in texts.items():
-            (self.folder / f"{name}.txt").write_text(text)
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start the step on the folder."""
-        return subprocess.Popen(
-            [sys.executable, str(SCRIPT), *arguments],
-            env={**self.environment, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *arguments: str, **environment: str) -> Ended:
-        """Run the step to its end."""
-        return Ended(self.start(*arguments, **environment), self.folder / "events")
-
-    def processed(self) -> list[str]:
-        """What was processed since the last call: `name device batch`, each process as a number from 0."""
-        path = self.folder / "processed"
-        rows = [line.split(" ") for line in path.read_text().splitlines()] if path.exists() else []
-        path.unlink(missing_ok=True)
-        pids = list(dict.fromkeys(row[3] for row in rows))
-        return [f"{row[0]} {row[1]} {row[2]} process {pids.index(row[3])}" for row in rows]
-
-    def names(self) -> list[str]:
-        """The items that were processed since the last call."""
-        return [line.split(".txt")[0] for line in self.processed()]
-
-    def manifest(self, name: str) -> Manifest:
-        """The manifest of an item."""
-        found = read_manifest(self.folder / ".workflow" / name / "STEP9.json")
-        assert found is not None
-        return found
-
-    def failure(self, name: str) -> dict[str, Any] | None:
-        """The record of an item's failure."""
-        path = self.folder / ".workflow" / name / "STEP9.failed.json"
-        return json.loads(path.read_text()) if path.exists() else None
-
-    def temporary(self) -> list[Path]:
-        """Temporary files that lie about."""
-        return list(self.folder.rglob(".tmp-*"))
-
-    def wait_for(self, name: str) -> None:
-        """Wait until an item is being processed."""
-        for _ in range(1500):
-            path = self.folder / "processed"
-            if path.exists() and f"{name}.txt" in path.read_text():
-                return
-            time.sleep(0.02)
-        raise AssertionError(f"{name} was not begun")
-
-
-@pytest.fixture
-def toy(data_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Toy:
-    """A toy step with nothing to do yet."""
-    data_folder.mkdir()
-    monkeypatch.setenv("WORKFLOW_CONFIG_DIR", str(tmp_path / "config"))
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "toy.json").write_text("{}")
-    return Toy(data_folder, {**os.environ, "WORKFLOW_EVENTS": str(data_folder / "events")})
-
-
-@pytest.fixture
-def begun() -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes that are ended with the test, whatever becomes of it."""
-    processes: list[subprocess.Popen[str]] = []
-    yield processes
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def test_a_run_does_everything_once_and_the_next_does_nothing(toy: Toy) -> None:
+def test_a_run_does_everything_once_and_the_next_does_nothing(toy: Any) -> None:
     toy.put(a="ok one", b="degraded")
     first = toy.run()
     assert first.code == 0
@@ -132,7 +24,7 @@ def test_a_run_does_everything_once_and_the_next_does_nothing(toy: Toy) -> None:
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_the_manifest_says_everything_about_how_it_came_out(toy: Toy) -> None:
+def test_the_manifest_says_everything_about_how_it_came_out(toy: Any) -> None:
     toy.put(a="degraded")
     toy.run("--suffix", "?", "--loud", "--device", "cuda")
     manifest = toy.manifest("a")
@@ -151,7 +43,7 @@ def test_the_manifest_says_everything_about_how_it_came_out(toy: Toy) -> None:
     assert 1_000_000 < manifest.peak_memory < 4_000_000_000
 
 
-def test_exactly_what_changed_is_done_again(toy: Toy) -> None:
+def test_exactly_what_changed_is_done_again(toy: Any) -> None:
     toy.put(a="ok a", b="ok b", c="ok c")
     toy.run()
     toy.processed()
@@ -179,7 +71,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("text", FAILURES)
-def test_a_video_that_fails_leaves_the_others_done_and_a_record_that_goes_with_success(toy: Toy, text: str) -> None:
+def test_a_video_that_fails_leaves_the_others_done_and_a_record_that_goes_with_success(toy: Any, text: str) -> None:
     kind, sentence = FAILURES[text]
     toy.put(a="ok", b=text, c="ok")
     ended = toy.run()
@@ -199,7 +91,7 @@ def test_a_video_that_fails_leaves_the_others_done_and_a_record_that_goes_with_s
     assert toy.names() == ["b"] and toy.failure("b") is None
 
 
-def test_a_failure_is_forgotten_when_what_succeeded_before_is_there_again(toy: Toy) -> None:
+def test_a_failure_is_forgotten_when_what_succeeded_before_is_there_again(toy: Any) -> None:
     toy.put(a="ok")
     toy.run()
     toy.put(a="refuse")
@@ -209,7 +101,7 @@ def test_a_failure_is_forgotten_when_what_succeeded_before_is_there_again(toy: T
     assert toy.failure("a") is None
 
 
-def test_a_video_whose_earlier_step_is_not_done_is_blocked_and_no_failure(toy: Toy) -> None:
+def test_a_video_whose_earlier_step_is_not_done_is_blocked_and_no_failure(toy: Any) -> None:
     toy.put(a="blocked", b="ok")
     ended = toy.run()
     assert ended.code == 1
@@ -218,7 +110,7 @@ def test_a_video_whose_earlier_step_is_not_done_is_blocked_and_no_failure(toy: T
     assert toy.failure("a") is None
 
 
-def test_a_precondition_that_fails_ends_the_run(toy: Toy) -> None:
+def test_a_precondition_that_fails_ends_the_run(toy: Any) -> None:
     toy.put(a="ok", b="precondition", c="ok")
     ended = toy.run()
     assert ended.code == 3
@@ -227,7 +119,7 @@ def test_a_precondition_that_fails_ends_the_run(toy: Toy) -> None:
     assert ended.events[-1]["event"] == "finished" and ended.events[-1]["exit_code"] == 3
 
 
-def test_an_output_folder_that_cannot_be_written_is_a_sentence(toy: Toy) -> None:
+def test_an_output_folder_that_cannot_be_written_is_a_sentence(toy: Any) -> None:
     toy.put(a="ok")
     (toy.folder / ".workflow").write_text("in the way")
     ended = toy.run()
@@ -235,7 +127,7 @@ def test_an_output_folder_that_cannot_be_written_is_a_sentence(toy: Toy) -> None
     assert "a.txt: " in ended.out and "Traceback" not in ended.out + ended.err
 
 
-def test_killed_in_mid_work_only_that_video_is_done_again_and_nothing_is_left(toy: Toy) -> None:
+def test_killed_in_mid_work_only_that_video_is_done_again_and_nothing_is_left(toy: Any) -> None:
     toy.put(a="ok", b="kill once", c="ok")
     (toy.folder / "b.out").write_text("of an older run")
     assert toy.run().code == -signal.SIGKILL
@@ -251,14 +143,12 @@ def test_killed_in_mid_work_only_that_video_is_done_again_and_nothing_is_left(to
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_cancels_the_run_and_keeps_what_is_finished(
-    toy: Toy, begun: list[subprocess.Popen[str]], sent: signal.Signals
-) -> None:
+def test_a_signal_cancels_the_run_and_keeps_what_is_finished(toy: Any, sent: signal.Signals) -> None:
     toy.put(a="ok", b="wait", c="ok")
-    begun.append(process := toy.start())
+    process = toy.start()
     toy.wait_for("b")
     process.send_signal(sent)
-    ended = Ended(process, toy.folder / "events")
+    ended = toy.ended(process)
     assert ended.code == 130
     assert ended.err == "Cancelled; what was finished is kept.\n"
     assert toy.names() == ["a", "b"] and toy.temporary() == []
@@ -271,22 +161,22 @@ def test_a_signal_cancels_the_run_and_keeps_what_is_finished(
     }
 
 
-def test_being_cancelled_while_inputs_are_read_starts_nothing_more(toy: Toy) -> None:
+def test_being_cancelled_while_inputs_are_read_starts_nothing_more(toy: Any) -> None:
     toy.put(a="ok", b="cancel", c="ok")
     assert toy.run().code == 130
     assert toy.names() == []
 
 
-def test_of_two_runs_at_once_the_second_is_told(toy: Toy, begun: list[subprocess.Popen[str]]) -> None:
+def test_of_two_runs_at_once_the_second_is_told(toy: Any) -> None:
     toy.put(a="wait")
-    begun.append(first := toy.start())
+    first = toy.start()
     toy.wait_for("a")
     second = toy.run()
     assert second.code == 1
     assert second.states() == {"a.txt": "blocked"}
     assert "a.txt: another run of STEP9 is working on it." in second.out
     (toy.folder / "go").touch()
-    assert Ended(first, toy.folder / "events").code == 0
+    assert toy.ended(first).code == 0
     assert toy.names() == ["a"] and toy.failure("a") is None
 
 
@@ -307,7 +197,7 @@ HALVES = [f"cuda (batch {batch})" for batch in (32, 16, 8, 4, 2, 1)]
         ("poison", [HALVES[0], "cpu (batch 32, fresh process)"]),
     ],
 )
-def test_the_ladder_is_gone_down_and_every_rung_is_on_record(toy: Toy, text: str, way: list[str]) -> None:
+def test_the_ladder_is_gone_down_and_every_rung_is_on_record(toy: Any, text: str, way: list[str]) -> None:
     toy.put(a=text)
     ended = toy.run(TOY_CUDA="1")
     assert ended.code == 0 and ended.states() == {"a.txt": "succeeded"}
@@ -328,7 +218,7 @@ def test_the_ladder_is_gone_down_and_every_rung_is_on_record(toy: Toy, text: str
     assert toy.run(TOY_CUDA="1").states() == {"a.txt": "up to date"}
 
 
-def test_after_a_broken_cuda_context_every_video_gets_a_process_and_a_ladder_of_its_own(toy: Toy) -> None:
+def test_after_a_broken_cuda_context_every_video_gets_a_process_and_a_ladder_of_its_own(toy: Any) -> None:
     toy.put(a="ok", b="poison", c="ok", d="memory 16", e="poison", f="refuse")
     ended = toy.run(TOY_CUDA="1")
     assert ended.code == 1
@@ -341,15 +231,15 @@ def test_after_a_broken_cuda_context_every_video_gets_a_process_and_a_ladder_of_
         "f.txt": "failed",
     }
     assert toy.processed() == [
-        "a.txt cuda 32 process 0",
-        "b.txt cuda 32 process 0",
-        "b.txt cpu 32 process 1",
-        "c.txt cuda 32 process 2",
-        "d.txt cuda 32 process 3",
-        "d.txt cuda 16 process 3",
-        "e.txt cuda 32 process 4",
-        "e.txt cpu 32 process 5",
-        "f.txt cuda 32 process 6",
+        "a cuda 32 process 0",
+        "b cuda 32 process 0",
+        "b cpu 32 process 1",
+        "c cuda 32 process 2",
+        "d cuda 32 process 3",
+        "d cuda 16 process 3",
+        "e cuda 32 process 4",
+        "e cpu 32 process 5",
+        "f cuda 32 process 6",
     ]
     assert ended.out.count("PROCESSING_VIDEO: c.txt") == 1
     assert ended.out.count("f.txt: there is no text in it. Look at it.") == 1
@@ -357,15 +247,18 @@ def test_after_a_broken_cuda_context_every_video_gets_a_process_and_a_ladder_of_
     assert [event["event"] for event in ended.events].count("finished") == 1
 
 
-def test_twelve_of_twelve_are_done_though_the_gpu_fails_on_the_twelfth(toy: Toy) -> None:
+def test_twelve_of_twelve_are_done_though_the_gpu_fails_on_the_twelfth(toy: Any) -> None:
     toy.put(**{f"v{number:02d}": "ok" for number in range(1, 12)}, v12="poison")
     ended = toy.run(TOY_CUDA="1")
     assert ended.code == 0
     assert list(ended.states().values()) == ["succeeded"] * 12
     assert toy.manifest("v11").device_used == "cuda" and toy.manifest("v12").device_used == "cpu"
+    (fallback,) = toy.manifest("v12").fallbacks
+    assert (fallback.from_rung, fallback.to_rung) == ("cuda (batch 32)", "cpu (batch 32, fresh process)")
+    assert toy.manifest("v11").fallbacks == ()
 
 
-def test_a_fresh_process_has_the_same_parameters(toy: Toy) -> None:
+def test_a_fresh_process_has_the_same_parameters(toy: Any) -> None:
     toy.put(a="poison")
     assert toy.run("--suffix=-?", "--loud", TOY_CUDA="1").code == 0
     assert (toy.folder / "a.out").read_text() == "POISON-?"
@@ -373,7 +266,7 @@ def test_a_fresh_process_has_the_same_parameters(toy: Toy) -> None:
     assert toy.run("--suffix=-?", "--loud", TOY_CUDA="1").states() == {"a.txt": "up to date"}
 
 
-def test_a_fresh_process_that_dies_is_one_failed_video(toy: Toy) -> None:
+def test_a_fresh_process_that_dies_is_one_failed_video(toy: Any) -> None:
     toy.put(a="poison", b="crash", c="kill once", d="ok")
     ended = toy.run(TOY_CUDA="1")
     assert ended.code == 1
@@ -385,7 +278,7 @@ def test_a_fresh_process_that_dies_is_one_failed_video(toy: Toy) -> None:
     ]
 
 
-def test_a_cpu_run_never_asks_for_another_process(toy: Toy) -> None:
+def test_a_cpu_run_never_asks_for_another_process(toy: Any) -> None:
     toy.put(a="poison")
     assert toy.run("--device", "cpu", TOY_CUDA="1").code == 0
-    assert toy.processed() == ["a.txt cpu 32 process 0"]
+    assert toy.processed() == ["a cpu 32 process 0"]

@@ -3,8 +3,11 @@
 `ok`, `degraded`, `refuse`, `crash`, `bug` (an unexpected exception), `disk` (OSError), `precondition`,
 `blocked` and `cancel` (when it is asked for its inputs),
 `memory N` (out of memory on CUDA with batches over N), `poison` (CUDA error), `poison always` (on the CPU too),
-`kill once` (kill -9 in the middle of writing, the first time), `wait` (until a file `go` appears beside it).
-`TOY_CUDA` set: a CUDA device is there. Every item processed adds a line to `processed` in its folder.
+`scripted` (TorchScript fails), `scripted memory` (out of memory on CUDA inside TorchScript),
+`kill once` (kill -9 in the middle of writing, the first time), `kill` (every time), `chat` (lines in the log),
+`wait` (until a file `go` appears beside it), `stubborn` (the same, deaf to SIGTERM).
+`TOY_CUDA` set: a CUDA device is there. Every item processed adds a line to `processed` in its folder, every call
+of `prepare` and `release` one to `prepared` in the data folder.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from pathlib import Path
 
 from workflow_scripts.common import command_line
 from workflow_scripts.common.atomic import atomic_writer
+from workflow_scripts.common.devices import torchscript_faults
 from workflow_scripts.common.errors import (
     BlockedError,
     CancelledError,
@@ -31,6 +35,20 @@ from workflow_scripts.common.settings import Parameter, Settings
 from workflow_scripts.common.step import Job, Result, Step
 
 LIMIT = 30.0
+MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB"
+OPERATOR = "RuntimeError: no such operator"
+#: How an error inside TorchScript begins.
+INTERPRETER = "The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript:\n"
+
+
+def note(name: str, line: str, folder: Path | None = None) -> None:
+    """Add a line to a file of a folder, of the data folder when none is named."""
+    with ((folder or Path(os.environ["WORKFLOW_DATA_DIR"])) / name).open("a") as stream:
+        stream.write(f"{line}\n")
+
+
+def _device(job: Job) -> str:
+    return f"{job.device}+torchscript" if job.torchscript else job.device
 
 
 @dataclass(frozen=True)
@@ -67,6 +85,9 @@ class ToyStep(Step[Text]):
         Parameter("batch_size", int, 32, "Characters at once", 1, 64, affects_result=False),
         Parameter("loud", bool, False, "Whether there is a warning"),
         Parameter("model", str, "m1", "Which model", choices=("m1", "m2", "missing"), affects_result=False),
+        Parameter("torchscript", bool, False, "Whether to use TorchScript", affects_result=False),
+        Parameter("torchscript_fallback", bool, True, "Whether to do without it", affects_result=False),
+        Parameter("workers", int, 1, "Texts at once", 1, 16, affects_result=False),
     )
     uses_accelerator = True
 
@@ -101,10 +122,29 @@ class ToyStep(Step[Text]):
         """As the parameter says."""
         return int(params.batch_size)
 
+    def torchscript(self, params: Settings) -> bool:
+        """As the parameter says."""
+        return bool(params.torchscript)
+
+    def torchscript_fallback(self, params: Settings) -> bool:
+        """As the parameter says."""
+        return bool(params.torchscript_fallback)
+
+    def workers(self, params: Settings) -> int:
+        """As the parameter says."""
+        return int(params.workers)
+
+    def prepare(self, job: Job) -> None:
+        """Say so."""
+        note("prepared", f"prepare {_device(job)}")
+
+    def release(self) -> None:
+        """Say so."""
+        note("prepared", "release")
+
     def process(self, item: Text, job: Job) -> Result:
         """Do what the text says."""
-        with (item.root / "processed").open("a") as stream:
-            stream.write(f"{item.name} {job.device} {job.batch_size} {os.getpid()}\n")
+        note("processed", f"{item.name} {_device(job)} {job.batch_size} {os.getpid()} {job.threads}", item.root)
         target = item.path.with_suffix(".out")
         text = job.inputs["text"].read_text()
         self._obey(text.partition("\n")[0].split(), item, job)
@@ -112,8 +152,9 @@ class ToyStep(Step[Text]):
             job.warn(f"{item.name}: loud.")
         with job.phase("write"), atomic_writer(target) as stream:
             stream.write(text.upper()[: len(text) // 2])
-            if text.startswith("kill once") and not (item.root / "killed").exists():
-                (item.root / "killed").touch()
+            if text.startswith("kill") and not (item.root / "killed").exists():
+                if text.startswith("kill once"):
+                    (item.root / "killed").touch()
                 stream.flush()
                 os.kill(os.getpid(), signal.SIGKILL)
             stream.write(text.upper()[len(text) // 2 :] + job.params.suffix)
@@ -135,12 +176,20 @@ class ToyStep(Step[Text]):
             case ["precondition"]:
                 raise PreconditionError("The licence has ended.")
             case ["memory", limit] if on_cuda and job.batch_size > int(limit):
-                raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+                raise RuntimeError(MEMORY)
             case ["poison"] if on_cuda:
                 raise RuntimeError("CUDA error: an illegal memory access was encountered")
             case ["poison", "always"]:
                 raise RuntimeError("CUDA error: an illegal memory access was encountered")
-            case ["wait"]:
+            case ["scripted", *what] if job.torchscript:
+                with torchscript_faults():
+                    raise RuntimeError(INTERPRETER + (MEMORY if what and on_cuda else OPERATOR))
+            case ["chat"]:
+                for number in range(200):
+                    job.log.info("line %d of a long talk %s", number, "x" * 100)
+            case ["wait" | "stubborn" as word]:
+                if word == "stubborn":
+                    signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 begin = time.monotonic()
                 while not (item.root / "go").exists() and time.monotonic() - begin < LIMIT:
                     time.sleep(0.02)
