@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from cli.export import export
 from cli.sentences import SentenceGroup
 from cli.tables import figure_lines, gate_lines, report_lines, status_lines, table
 from services import configuration, doctor, workflow
@@ -24,6 +25,9 @@ Exit status: 0 all done; 1 something failed, the rest is kept; 2 wrong option or
 def main() -> None:
     """Run the video analysis pipeline and see what became of it."""
     load_dotenv()
+
+
+main.add_command(export)
 
 
 @main.command()
