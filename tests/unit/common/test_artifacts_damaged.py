@@ -24,9 +24,10 @@ from workflow_scripts.common.artifacts.tracking import (
     write_raw_tracking,
     write_reduced_tracking,
 )
+from workflow_scripts.common.artifacts.transitions import read_transitions, write_transitions
 from workflow_scripts.common.clock import FrameClock
 from workflow_scripts.common.errors import ArtifactError
-from workflow_scripts.common.timeline import Shot, Turn
+from workflow_scripts.common.timeline import Shot, Transition, Turn
 
 CLOCK = FrameClock(Fraction(25), 3)
 FACE = TrackedObject("obj_1", "face", "face_landmarker", (1, 2, 30, 40), 15, 20, 0.9, {"jawOpen": 0.5})
@@ -50,9 +51,13 @@ KINDS: dict[str, tuple[Callable[[Path], None], Reader]] = {
         lambda p: write_reduced_tracking(p, TRACKED, Alignment(CLOCK, 3, Fraction(25))),
         _read_tracking,
     ),
+    "shots.json": (
+        lambda p: write_transitions(p, [Transition("hard", 1, 0, 1, 0.5)], {"single": [0.5, 0, 0]}, CLOCK),
+        read_transitions,
+    ),
     "x.rttm": (lambda p: write_rttm(p, "x.mp4", [Turn(0, 1, "A"), Turn(1, 2, "B")]), read_rttm),
 }
-READERS: tuple[Reader, ...] = (read_scenes, read_audio, _read_tracking, read_rttm, load_json)
+READERS: tuple[Reader, ...] = (read_scenes, read_audio, _read_tracking, read_rttm, read_transitions, load_json)
 
 
 def good(name: str) -> bytes:
@@ -83,7 +88,8 @@ def read_or_refuse(read: Reader, name: str, content: bytes) -> str | None:
 def test_a_file_cut_short_anywhere_is_refused_or_is_a_whole_one(name: str) -> None:
     content, read = GOOD[name], KINDS[name][1]
     assert read_or_refuse(read, name, content) is None
-    steps = range(0, len(content), max(1, len(content) // 60))
+    whole = len(content.rstrip())
+    steps = range(0, whole, max(1, whole // 60))
     refused = [read_or_refuse(read, name, content[:length]) is not None for length in steps]
     assert all(refused) or name in ("x.csv", "x.rttm")  # these hold a row a line: fewer rows are a file too
 

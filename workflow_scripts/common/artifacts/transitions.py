@@ -50,6 +50,8 @@ def _transition(path: Path, entry: Any) -> Transition:
         one = Transition(**entry)
         if one.kind not in ("hard", "gradual"):
             raise ValueError(f"{one.kind!r} is no kind of transition")
+        if not all(isinstance(frame, int) for frame in (one.cut, one.first, one.last)):
+            raise ValueError("a frame number is not whole")
     except (TypeError, ValueError) as error:
         raise ArtifactError(path, f"holds an entry that is no transition ({error}).") from error
     return one
