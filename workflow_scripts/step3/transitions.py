@@ -97,8 +97,8 @@ def find_transitions(scores: Scores, thresholds: Thresholds) -> list[Transition]
     A run of frames above the usual threshold is one transition, cut at its peak: the score says "the shot ends
     with this frame", so that the new shot begins one frame later. To these come
 
-    - a score that stands alone, from a lower threshold on: between two pictures that are alike (talking heads
-      before the same wall) the network is less sure of itself, but it names the one frame;
+    - a score that stands alone, from a lower threshold on, where the picture changes abruptly: between two that are
+      alike (talking heads before the same wall) the network is less sure of itself, but it names the one frame;
     - an abrupt change of the picture that is a cut when it is seen in slow motion, as between very short shots;
     - frames that the second head marks as a transition where the first one half agrees, at the usual or at half
       the frame rate: slow fades and dissolves.
@@ -106,7 +106,7 @@ def find_transitions(scores: Scores, thresholds: Thresholds) -> list[Transition]
     Frames that the second head marks without a gap are one transition, cut at its highest peak. A transition on the
     last frame cuts nothing.
     """
-    peaks = dict(_peaks(scores.single, thresholds))
+    peaks = dict(_peaks(scores, thresholds))
     for index in np.flatnonzero(scores.slow > _SLOW):
         if not any(near in peaks for near in range(index - 2, index + 3)):
             peaks[int(index)] = float(scores.slow[index])
@@ -114,7 +114,7 @@ def find_transitions(scores: Scores, thresholds: Thresholds) -> list[Transition]
     found = []
     for start, end in _marked(scores.many):
         inside = {peak: peaks.pop(peak) for peak in list(peaks) if start - 1 <= peak <= end}
-        if not inside and not _is_named(scores.single, start, end, thresholds):
+        if not inside and end - start > _HARD_FRAMES and not _is_named(scores.single, start, end, thresholds):
             inside = _slow_transition(scores, start, end)
         found += _in_one_run(inside, sharp, start, end)
     found += [_hard(peak, score) for peak, score in peaks.items()]
@@ -151,9 +151,10 @@ def _beside(single: Floats) -> Floats:
     return np.maximum(padded[:-2], padded[2:])
 
 
-def _peaks(single: Floats, thresholds: Thresholds) -> Iterator[tuple[int, float]]:
+def _peaks(scores: Scores, thresholds: Thresholds) -> Iterator[tuple[int, float]]:
     """The frame and the score of every transition the first head names on its own."""
-    alone = _stands_alone(single) & (single > thresholds.alone)
+    single = scores.single
+    alone = _stands_alone(single) & (np.minimum(single, scores.slow) > thresholds.alone)
     for start, end in _runs((single > thresholds.usual) | alone):
         peak = start + int(np.argmax(single[start:end]))
         yield peak, float(single[peak])

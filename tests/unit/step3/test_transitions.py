@@ -63,6 +63,19 @@ def spread(length: int, *runs: tuple[int, int, float]) -> list[float]:
     return values
 
 
+def test_a_low_score_that_stands_alone_is_no_cut_where_the_picture_does_not_change_abruptly() -> None:
+    single = [0, 0, 0.4, 0, 0, 0]
+    assert found(scores(single)) == []
+    assert found(scores(single, slow={2: 0.2})) == []
+    assert found(scores(single, slow={2: 0.21})) == [hard(3)]
+
+
+def test_a_few_marked_frames_are_no_transition_of_their_own() -> None:
+    single = spread(20, (9, 10, 0.45))
+    assert found(scores(single, spread(20, (8, 11, 0.9)))) == []
+    assert [kind for kind, *_ in found(scores(single, spread(20, (8, 12, 0.9))))] == ["gradual"]
+
+
 @pytest.mark.parametrize(
     ("single", "expected"),
     [
@@ -85,7 +98,8 @@ def spread(length: int, *runs: tuple[int, int, float]) -> list[float]:
     ],
 )
 def test_cuts_of_known_probabilities(single: list[float], expected: list[int]) -> None:
-    assert found(scores(single)) == [hard(cut) for cut in expected]
+    abrupt = {index: min(value, 0.35) for index, value in enumerate(single)}
+    assert found(scores(single, slow=abrupt)) == [hard(cut) for cut in expected]
 
 
 def test_the_score_of_a_transition_is_the_one_that_decided() -> None:
@@ -145,7 +159,7 @@ class TestInSlowMotion:
 
     @pytest.mark.parametrize("distance", [-3, -2, -1, 0, 1, 2, 3])
     def test_beside_a_cut_that_is_named_already_it_is_none(self, distance: int) -> None:
-        made = scores(spread(20, (10, 11, 0.3)), slow={10 + distance: 0.9})
+        made = scores(spread(20, (10, 11, 0.3)), slow={10: 0.3, 10 + distance: 0.9})
         assert found(made) == sorted({hard(11), hard(11 + distance)} if abs(distance) > 2 else {hard(11)})
 
     def test_several_in_frames_marked_without_a_gap_are_hard_cuts(self) -> None:
