@@ -1,23 +1,18 @@
-"""Measuring the pipeline on a folder of real videos whose truth is known.
-
-The folder holds videos and `truth.json`: `{"cuts": {"<file>": {"hard": [index, …], "gradual": [[first, last], …],
-"optional": [index, …]}}}`. An index is that of the first frame of a new shot, 0-based, among the file's own decoded
-frames; a boundary at an optional one is neither asked for nor false.
-"""
+"""Measuring the pipeline on a folder of real videos, whose cuts may be known (`shot_truth.py`)."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 
+from services.shot_accuracy import Counts, judge
+from services.shot_truth import CutTruth
 from services.status import VideoStatus
 from workflow_scripts.common.artifacts.scenes import read_scenes
 from workflow_scripts.common.errors import UsageError
@@ -49,17 +44,13 @@ HOSTILE_NAMES = (
 
 @dataclass(frozen=True)
 class FileResult:
-    """What the pipeline made of one video of the corpus; cut figures are None where no truth is known."""
+    """What the pipeline made of one video of the corpus; `cuts` is None where none are known or none were found."""
 
     name: str
     video: str
     state: str
     message: str
-    cuts: int | None = None
-    found: int | None = None
-    false: int | None = None
-    gradual: int | None = None
-    gradual_found: int | None = None
+    cuts: Counts | None = None
 
 
 def corpus_files(folder: Path) -> list[Path]:
@@ -85,7 +76,9 @@ def pack(files: Sequence[Path], archive: Path) -> dict[str, Path]:
     return named
 
 
-def results(named: dict[str, Path], statuses: Sequence[VideoStatus], truth: dict[str, Any]) -> Iterator[FileResult]:
+def results(
+    named: Mapping[str, Path], statuses: Sequence[VideoStatus], truths: Mapping[str, CutTruth]
+) -> Iterator[FileResult]:
     """Compare what was found with the truth, a row per file."""
     by_stem = {row.video.stem: row for row in statuses}
     for stem, source in named.items():
@@ -94,12 +87,10 @@ def results(named: dict[str, Path], statuses: Sequence[VideoStatus], truth: dict
             yield FileResult(source.name, stem, "missing", "not in the project")
             continue
         state, message = _worst(row)
-        known = truth.get("cuts", {}).get(source.name)
-        scenes = row.video.delivered(".csv")
-        if known is None or row.steps["STEP3"].state not in ("succeeded", "degraded"):
-            yield FileResult(source.name, row.video.name, state, message)
-        else:
-            yield FileResult(source.name, row.video.name, state, message, **_cut_figures(source, scenes, known))
+        cuts = None
+        if source.name in truths and row.steps["STEP3"].state in ("succeeded", "degraded"):
+            cuts = _cuts(source, row.video.delivered(".csv"), truths[source.name])
+        yield FileResult(source.name, row.video.name, state, message, cuts)
 
 
 def _worst(row: VideoStatus) -> tuple[str, str]:
@@ -108,25 +99,11 @@ def _worst(row: VideoStatus) -> tuple[str, str]:
     return status.state, status.message
 
 
-def _cut_figures(source: Path, scenes: Path, truth: dict[str, Any]) -> dict[str, int]:
-    """How many true cuts were found, how many gradual ones, how many boundaries are at neither."""
+def _cuts(source: Path, scenes: Path, truth: CutTruth) -> Counts:
+    """How the shots of the 25 fps video agree with the truth, which counts the frames of the source."""
     clock = _source_times(source)
-    hard = [_working_frame(clock, index) for index in truth["hard"]]
-    gradual = [(_working_frame(clock, a), _working_frame(clock, b)) for a, b, *_ in truth["gradual"]]
-    excused = [_working_frame(clock, index) for index in (*truth.get("optional", ()), *truth.get("ambiguous", ()))]
     boundaries = [shot.start for shot in read_scenes(scenes)][1:]
-
-    def near(frame: int, first: int, last: int) -> bool:
-        return first - TOLERANCE <= frame <= last + TOLERANCE
-
-    spans = [*((cut, cut) for cut in (*hard, *excused)), *gradual]
-    return {
-        "cuts": len(hard),
-        "found": sum(any(near(b, cut, cut) for b in boundaries) for cut in hard),
-        "false": sum(not any(near(b, *span) for span in spans) for b in boundaries),
-        "gradual": len(gradual),
-        "gradual_found": sum(any(near(b, *span) for b in boundaries) for span in gradual),
-    }
+    return judge(boundaries, truth.moved(lambda index: _working_frame(clock, index)), TOLERANCE)
 
 
 def _source_times(path: Path) -> list[Fraction]:
@@ -141,9 +118,3 @@ def _source_times(path: Path) -> list[Fraction]:
 def _working_frame(times: Sequence[Fraction], index: int) -> int:
     """The frame of the 25 fps video that first shows a frame of the source."""
     return round(times[min(index, len(times) - 1)] * 25)
-
-
-def load_truth(folder: Path) -> dict[str, Any]:
-    """The truth of a corpus, empty where there is none."""
-    path = folder / "truth.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -24,7 +24,12 @@ from workflow_scripts.common.paths import ROOT
 from workflow_scripts.common.settings import Parameter
 from workflow_scripts.common.step import Step
 
-LAYERS = {"cli": ("cli", "services"), "services": ("services",), "workflow_scripts": ()}
+LAYERS = {
+    "benchmarks": ("benchmarks", "services.shot_truth", "workflow_scripts.step3"),
+    "cli": ("cli", "services"),
+    "services": ("services",),
+    "workflow_scripts": (),
+}
 CODE = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 STEPS = load_pipeline().steps
 #: What `common` knows beyond the standard library, and where.
@@ -162,7 +167,7 @@ def test_no_two_settings_have_the_same_variable() -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("name", ["check", "demo", "setup", "test", "workflow"])
+@pytest.mark.parametrize("name", ["bench", "check", "demo", "setup", "test", "workflow"])
 def test_the_commands_of_a_developer_can_be_run(name: str) -> None:
     path = ROOT / "scripts" / name
     assert os.access(path, os.X_OK)

@@ -3,7 +3,7 @@
 `scripts/setup` makes them (`python -m services.environments`, standard library only: it runs before any of them
 exists). Everybody else asks:
 
-    environments()            the three, in the order in which they are made
+    environments()            all of them, in the order in which they are made
     load_states()             ready, missing, unfinished, outdated or broken, and why; takes milliseconds
     python_of("audio_env")    its interpreter, for starting a step in it
 """
@@ -54,8 +54,8 @@ def state(name: str, root: Path = ROOT) -> State:
 
 
 def load_states(root: Path = ROOT) -> tuple[State, ...]:
-    """The state of every environment."""
-    return tuple(_state(environment) for environment in environments(root))
+    """The state of every environment that the pipeline needs."""
+    return tuple(_state(environment) for environment in load(root).required)
 
 
 def python_of(name: str, root: Path = ROOT) -> Path:

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         if options.lock:
             relock(configuration, upgrade=options.upgrade)
             return 0
-        chosen = [find(name, root) for name in options.names] or list(configuration.environments)
+        chosen = [find(name, root) for name in options.names] or list(configuration.required)
         builder = Builder(configuration, torch=setting(configuration), gpu=has_nvidia_gpu())
         if options.check:
             return _check(builder, chosen, options.dev)
@@ -68,16 +68,20 @@ def _check(builder: Builder, chosen: Sequence[Environment], dev: bool) -> int:
             print(f"{'':13} {'':10}  {note}")
     if all(state.ready for state in states):
         return 0
-    print("Run scripts/setup to make them ready.")
+    names = " ".join(state.name for state in states if not state.ready)
+    print(f"Run scripts/setup {names} to make ready what is not.")
     return NOT_READY
 
 
 def _parser(configuration: Configuration) -> argparse.ArgumentParser:
-    names = "\n".join(f"  {entry.name:13} {entry.purpose}" for entry in configuration.environments)
+    names = "\n".join(
+        f"  {entry.name:13} {entry.purpose}{' (optional)' if entry.optional else ''}"
+        for entry in configuration.environments
+    )
     parser = argparse.ArgumentParser(
         prog="scripts/setup",
         description="Make the virtual environments, finish what was interrupted, or bring them up to date.\n"
-        "What is ready is left alone. Without a name, all of them:\n\n" + names,
+        "What is ready is left alone. Without a name, all that are not optional:\n\n" + names,
         epilog="WORKFLOW_PYTHON names the Python to use; WORKFLOW_TORCH is auto, cpu or cuda.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -47,7 +47,10 @@ class Asset:
 
 @dataclass(frozen=True)
 class Environment:
-    """One virtual environment as configured; `path` is its folder, `needs_mb` the room it takes while made."""
+    """One virtual environment as configured; `path` is its folder, `needs_mb` the room it takes while made.
+
+    An `optional` one is made and looked at only when it is named: no step runs in it.
+    """
 
     name: str
     purpose: str
@@ -59,6 +62,7 @@ class Environment:
     groups: tuple[Group, ...]
     assets: tuple[Asset, ...]
     without: tuple[str, ...]
+    optional: bool
 
     @property
     def python(self) -> Path:
@@ -86,6 +90,11 @@ class Configuration:
     cuda_mb: int
     pip: str
     uv: str
+
+    @property
+    def required(self) -> tuple[Environment, ...]:
+        """The environments that the pipeline needs."""
+        return tuple(environment for environment in self.environments if not environment.optional)
 
 
 def normalise(name: str) -> str:
@@ -145,6 +154,7 @@ def _environment(root: Path, name: str, entry: dict[str, Any]) -> Environment:
         groups=tuple(Group(group["name"], tuple(group["packages"])) for group in entry["groups"]),
         assets=tuple(Asset(**asset) for asset in entry.get("assets", ())),
         without=tuple(normalise(package) for package in entry["without"]),
+        optional=entry.get("optional", False),
     )
 
 

@@ -51,6 +51,14 @@ member = "carrier/model.bin"
 sha256 = "{hashlib.sha256(WEIGHTS).hexdigest()}"
 target = "share/model.bin"
 otherwise = "results are then worse"
+[environments.extra]
+purpose = "comparisons"
+optional = true
+needs_mb = 40
+layers = []
+imports = []
+groups = []
+without = []
 """
 PROJECT = """
 [build-system]
@@ -422,8 +430,19 @@ def test_others_learn_where_the_interpreter_is_and_whether_it_is_ready(small: En
     root = small.path.parent
     assert python_of("small", root).is_file()
     assert [(entry.name, entry.ready) for entry in load_states(root)] == [("small", True)]
-    with pytest.raises(UsageError, match="there are small"):
+    with pytest.raises(UsageError, match="there are small, extra"):
         find("large", root)
+
+
+def test_an_optional_environment_is_missed_only_by_who_names_it(
+    small: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = small.path.parent
+    assert main(["--check"], root) == 0
+    assert main([], root) == 0
+    assert "extra" not in capsys.readouterr().out and not find("extra", root).path.exists()
+    assert main(["--check", "extra"], root) == 3
+    assert capsys.readouterr().out.splitlines()[-1] == "Run scripts/setup extra to make ready what is not."
 
 
 def test_progress_is_one_line_per_group(small: Environment) -> None:
