@@ -32,7 +32,8 @@ class Script:
 SCRIPTS = {
     "workflow": Script("transnet_env", "workflow"),
     "workflow-float32": Script("transnet_env", "workflow", ("--backend", "float32")),
-    "workflow-first-look": Script("transnet_env", "workflow", ("--backend", "float32", "--as-package")),
+    "workflow-first-look": Script("transnet_env", "workflow", ("--backend", "float32", "--first-look")),
+    "workflow-reference": Script("transnet_env", "workflow", ("--backend", "float32", "--as-package")),
     "package": Script("transnet_env", "package"),
     "pyscenedetect-adaptive": Script("bench_env", "pyscenedetect_adaptive"),
     "pyscenedetect-content": Script("bench_env", "pyscenedetect_content"),

@@ -35,6 +35,7 @@ def detect_as_package(step: Step3, video: Path, stopwatch: Stopwatch) -> Detecti
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="how the network is computed")
+    parser.add_argument("--first-look", action="store_true", help="no second looks")
     parser.add_argument("--as-package", action="store_true", help="no second looks, and the package's rule")
     parser.add_argument("video", type=Path)
     return parser.parse_args()
@@ -42,5 +43,5 @@ def _arguments() -> argparse.Namespace:
 
 if __name__ == "__main__":
     arguments = _arguments()
-    loaded = Step3(arguments.backend, second_looks=not arguments.as_package)
+    loaded = Step3(arguments.backend, second_looks=not (arguments.first_look or arguments.as_package))
     report(partial(detect_as_package if arguments.as_package else detect, loaded))

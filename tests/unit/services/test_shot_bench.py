@@ -157,7 +157,7 @@ def test_a_missing_environment_is_told_before_anything_starts(monkeypatch: pytes
         chosen_detectors(())
     assert caught.value.hint == (
         "Run scripts/setup bench_env, or measure the others: --only workflow --only workflow-float32 "
-        "--only workflow-first-look --only package --only decode."
+        "--only workflow-first-look --only workflow-reference --only package --only decode."
     )
     assert len(chosen_detectors(("workflow", "package", "decode"))) == 3
 
