@@ -9,16 +9,18 @@ from pathlib import Path
 
 import click
 
+from cli.bench_audio import measure_audio
 from cli.sentences import SentenceGroup
 from cli.tables import report_lines, table
-from services import corpus, made_up_shots, memory, shot_bench, shot_parity, workflow
-from services.foreground import exit_code
+from services import workflow
+from services.bench import corpus, made_up_shots, memory, shot_bench, shot_parity
+from services.bench.shot_accuracy import Counts, Score
+from services.bench.shot_bench import Findings, Speed
+from services.bench.shot_detectors import REFERENCES, SCRIPTS, chosen_detectors
+from services.bench.shot_truth import NAME, CutTruth, load_truth
 from services.pipeline import load_pipeline
+from services.reports import exit_code
 from services.scratch import use_scratch
-from services.shot_accuracy import Counts, Score
-from services.shot_bench import Findings, Speed
-from services.shot_detectors import REFERENCES, SCRIPTS, chosen_detectors
-from services.shot_truth import NAME, CutTruth, load_truth
 from workflow_scripts.common.atomic import atomic_writer
 from workflow_scripts.common.events import printable
 from workflow_scripts.common.paths import ROOT
@@ -28,7 +30,7 @@ DEFAULT_FOLDER = ROOT / "demo-bench"
 
 @click.group(cls=SentenceGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Measure: the pipeline on real videos, its memory against length, its shots against those of others."""
+    """Measure: the pipeline on real videos, its memory against length, its shots and speakers against the truth."""
 
 
 @main.command("corpus")
@@ -41,7 +43,7 @@ def measure_corpus(folder: Path, work: Path) -> None:
     (work / "inbox").mkdir(parents=True)
     truths = load_truth(folder) if (folder / NAME).exists() else {}
     named = corpus.pack(corpus.corpus_files(folder), work / "inbox" / "Corpus.zip")
-    reports = workflow.run(pipeline, workflow.RunRequest(), lambda line: click.echo(printable(line)))
+    reports = workflow.run(pipeline, workflow.request_of(pipeline), lambda line: click.echo(printable(line)))
     statuses = workflow.statuses(pipeline, ()).get("Corpus", [])
     rows = list(corpus.results(named, statuses, truths))
     header = ["file", "state", "cuts found", "false", "gradual found", "message"]
@@ -152,6 +154,9 @@ def measure_transitions(folder: Path) -> None:
     header = ["sequence", "frames", "made", "found", "false", "found by the package's rule", "false"]
     for line in table(header, rows):
         click.echo(line)
+
+
+main.add_command(measure_audio)
 
 
 def _made_up_cells(counts: Counts, made: int) -> list[str]:

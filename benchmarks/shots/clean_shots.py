@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.shots.pictures import Frames, pictures_of
-from services.shot_truth import CutTruth
+from services.bench.shot_truth import CutTruth
 
 #: Frames left out on either side of a gradual transition and of any other cut, which may be off by as many.
 _BESIDE_GRADUAL, _BESIDE_CUT = 12, 1

@@ -31,7 +31,7 @@ _TRIES = 20
 
 @dataclass(frozen=True, eq=False)
 class MadeUp:
-    """A sequence, what kind it is, and its transitions as `services/shot_truth.py` tells them."""
+    """A sequence, what kind it is, and its transitions as `services/bench/shot_truth.py` tells them."""
 
     group: str
     frames: Frames

@@ -29,7 +29,7 @@ import psutil
 from workflow_scripts.common.memory import peak_memory
 
 #: Seconds between two looks at the child processes.
-_PAUSE_S = 0.1
+_PAUSE_S = 0.02
 
 
 @dataclass(frozen=True)

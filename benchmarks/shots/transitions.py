@@ -26,7 +26,7 @@ from benchmarks.shots.made_up import MadeUp, fast_sequences, slow_sequences
 from benchmarks.shots.made_up_motion import uncut_sequences
 from benchmarks.shots.package_rule import peaks
 from benchmarks.shots.step3 import Step3
-from services.shot_truth import load_truth
+from services.bench.shot_truth import load_truth
 from workflow_scripts.step3.backends import BACKENDS
 
 

@@ -12,11 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import bench
-from services.made_up_shots import MadeUpResult
+from services.bench.made_up_shots import MadeUpResult
+from services.bench.shot_accuracy import Counts
+from services.bench.shot_detectors import Detector
+from services.bench.shot_parity import Parity
 from services.sample import SampleShot, SampleVideo, render
-from services.shot_accuracy import Counts
-from services.shot_detectors import Detector
-from services.shot_parity import Parity
 
 HARD = {"hard": [10, 20], "gradual": [], "optional": [20], "sure": "20 is a title"}
 

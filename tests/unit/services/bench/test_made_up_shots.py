@@ -16,11 +16,11 @@ from benchmarks.shots.clean_shots import CleanShot, clean_shots
 from benchmarks.shots.made_up import MadeUp, fast_sequences, slow_sequences
 from benchmarks.shots.made_up_motion import uncut_sequences
 from benchmarks.shots.pictures import Frames, pictures_of
-from services import made_up_shots
-from services.made_up_shots import MadeUpResult, measure_made_up
+from services.bench import made_up_shots
+from services.bench.made_up_shots import MadeUpResult, measure_made_up
+from services.bench.shot_accuracy import Counts
+from services.bench.shot_truth import CutTruth
 from services.sample import SampleShot, SampleVideo, render
-from services.shot_accuracy import Counts
-from services.shot_truth import CutTruth
 from workflow_scripts.common.errors import UsageError
 
 #: Every shot has a colour of its own, far from the others' and from black.

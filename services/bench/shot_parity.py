@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.corpus import corpus_files
-from services.shot_scripts import Show, results_of, script_command
+from services.bench.corpus import corpus_files
+from services.bench.scripts import Show, results_of, script_command
 
 #: Whose transitions those of the other ways are compared with.
 _EXACT = "float32"

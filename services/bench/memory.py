@@ -46,7 +46,8 @@ def measure_memory(minutes: Sequence[float], keys: Sequence[str], show: Callable
     project = Project.at(root)
     for length in minutes:
         repeat(minute, root / "docs" / f"{length:g} min.mp4", round(length))
-    workflow.run(load_pipeline(), workflow.RunRequest((project,), steps="2-5"), show)
+    pipeline = load_pipeline()
+    workflow.run(pipeline, workflow.request_of(pipeline, (project,), "2-5"), show)
     return [_peak(Video(project, f"{length:g} min.mp4"), key, length) for length in minutes for key in keys]
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from services.shot_truth import CutTruth
+from services.bench.shot_truth import CutTruth
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.shot_accuracy import Counts, Score, judge
-from services.shot_truth import CutTruth
+from services.bench.shot_accuracy import Counts, Score, judge
+from services.bench.shot_truth import CutTruth
 
 
 @pytest.mark.parametrize(("boundary", "at_0", "at_2"), [(98, 0, 1), (100, 1, 1), (102, 0, 1), (103, 0, 0)])

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from services.corpus import corpus_files
-from services.shot_accuracy import Counts, judge
-from services.shot_detectors import REFERENCES, Detection, Detector, detect
-from services.shot_scripts import Show
-from services.shot_truth import CutTruth
+from services.bench.corpus import corpus_files
+from services.bench.scripts import Show
+from services.bench.shot_accuracy import Counts, judge
+from services.bench.shot_detectors import REFERENCES, Detection, Detector, detect
+from services.bench.shot_truth import CutTruth
 from workflow_scripts.common.errors import RefusedError, ToolError
 from workflow_scripts.common.media import open_media
 

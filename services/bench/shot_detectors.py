@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.bench.scripts import lines_of, script_command
 from services.environments import Status, state
-from services.shot_scripts import lines_of, script_command
 from workflow_scripts.common.errors import PreconditionError, ToolError
 
 #: What the others are measured against.

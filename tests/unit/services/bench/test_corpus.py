@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from services.corpus import FileResult, results
+from services.bench.corpus import FileResult, results
+from services.bench.shot_accuracy import Counts
+from services.bench.shot_truth import CutTruth
 from services.sample import SampleShot, SampleVideo, render
-from services.shot_accuracy import Counts
-from services.shot_truth import CutTruth
 from services.status import StepStatus, VideoStatus
 from workflow_scripts.common.artifacts.scenes import write_scenes
 from workflow_scripts.common.clock import FrameClock

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from services import shot_detectors
+from services.bench import shot_detectors
+from services.bench.shot_accuracy import Counts
+from services.bench.shot_bench import Findings, as_json, find_cuts, longest_video, measure_speed
+from services.bench.shot_detectors import Detection, Detector, chosen_detectors, detect
+from services.bench.shot_truth import CutTruth
 from services.environments import State, Status
 from services.sample import SampleShot, SampleVideo, render
-from services.shot_accuracy import Counts
-from services.shot_bench import Findings, as_json, find_cuts, longest_video, measure_speed
-from services.shot_detectors import Detection, Detector, chosen_detectors, detect
-from services.shot_truth import CutTruth
 from workflow_scripts.common.errors import PreconditionError, ToolError, UsageError
 
 Make = Callable[..., Detector]
@@ -110,7 +110,7 @@ def test_speed_is_compared_within_the_rounds_and_memory_is_the_largest(
         taken = seconds[detector.name][number]
         return Detection(36, (), None, taken, taken + 1, memory[detector.name][number])
 
-    monkeypatch.setattr("services.shot_bench.detect", instead)
+    monkeypatch.setattr("services.bench.shot_bench.detect", instead)
     speeds = measure_speed([Detector(name, ()) for name in seconds], tmp_path / "a.mp4", 3, lambda line: None)
     ours = speeds[0]
     assert ours.detector == "ours"

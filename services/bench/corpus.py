@@ -11,8 +11,8 @@ from pathlib import Path
 
 import av
 
-from services.shot_accuracy import Counts, judge
-from services.shot_truth import CutTruth
+from services.bench.shot_accuracy import Counts, judge
+from services.bench.shot_truth import CutTruth
 from services.status import VideoStatus
 from workflow_scripts.common.artifacts.scenes import read_scenes
 from workflow_scripts.common.errors import UsageError

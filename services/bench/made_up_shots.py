@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.shot_accuracy import Counts, judge
-from services.shot_scripts import Show, results_of, script_command
-from services.shot_truth import CutTruth, load_truth
+from services.bench.scripts import Show, results_of, script_command
+from services.bench.shot_accuracy import Counts, judge
+from services.bench.shot_truth import CutTruth, load_truth
 
 #: Frames that a boundary may be off: none between pictures that were joined, some where it is a matter of taste.
 _AT_CUTS, _AT_FADES = 0, 2

