@@ -7,7 +7,8 @@ import json
 import signal
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,6 +17,8 @@ from workflow_scripts.common.devices import DEVICES, choose_device, prepare_envi
 from workflow_scripts.common.errors import CancelledError, WorkflowError
 from workflow_scripts.common.events import about, name_every_line, open_log, printable
 from workflow_scripts.common.fresh_process import FreshProcesses, handed_on, in_fresh_process
+from workflow_scripts.common.gpu_lock import hold_gpu
+from workflow_scripts.common.gpu_name import gpu_in_use
 from workflow_scripts.common.paths import config_folder
 from workflow_scripts.common.run import Outcome, Plan, StepRun
 from workflow_scripts.common.settings import Settings, add_options, load_dotenv, resolve
@@ -80,7 +83,9 @@ def _parser(step: Step[ItemT], description: str, targets: str) -> argparse.Argum
     )
     parser.add_argument("--config", type=Path, help=f"parameter file (default: config/{step.config})")
     if step.uses_accelerator:
-        parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: auto)")
+        parser.add_argument(
+            "--device", choices=DEVICES, help="where to compute (default: as the parameters say, else auto)"
+        )
     parser.add_argument("--force", action="store_true", help="do again what is up to date")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done and why, and do nothing")
     parser.add_argument("--check", action="store_true", help="say whether what the step needs is there, and stop")
@@ -95,8 +100,10 @@ def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace) -> 
     told = handed_on()
     log, log_path = open_log(step.number, step.name, Path(told.log) if told and told.log else None)
     items = step.find(arguments.targets, params)
-    asked = getattr(arguments, "device", "cpu")
-    device, warning = choose_device(asked) if step.accelerated(params) else ("cpu", None)
+    if not arguments.dry_run:
+        step.fetch(params, log)
+    asked = step.device(params, getattr(arguments, "device", None))
+    device, warning = choose_device(asked)
     run = StepRun(
         step,
         params,
@@ -116,9 +123,26 @@ def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace) -> 
         log.info("TOTAL_VIDEOS_TO_PROCESS: %d", len(pending))
         if pending and warning:
             log.warning(warning)
-        if pending and step.accelerated(params):
+        if pending and step.uses_accelerator:
             log.info("Device sélectionné: %s", device.upper())
-    return _conclude(run, _all(run, plans, run.at_once(len(pending))), told is None)
+    with _gpu(run, alone=told is None and bool(pending)):
+        outcomes = _all(run, plans, run.at_once(len(pending)))
+    return _conclude(run, outcomes, told is None)
+
+
+@contextmanager
+def _gpu(run: StepRun[ItemT], *, alone: bool) -> Iterator[None]:
+    """Hold the GPU while the step works on it, waiting for who has it; a fresh process has it from its parent."""
+    if not alone or run.device != "cuda":
+        yield
+        return
+
+    def waits(sentence: str) -> None:
+        run.log.warning(sentence)
+        run.events.emit("warning", text=sentence)
+
+    with hold_gpu(gpu_in_use(), run.step.key, on_wait=waits):
+        yield
 
 
 def _all(run: StepRun[ItemT], plans: Sequence[Plan[ItemT]], slots: int) -> list[Outcome]:
@@ -162,10 +186,19 @@ def _one(run: StepRun[ItemT], plan: Plan[ItemT]) -> Outcome:
 
 def _conclude(run: StepRun[ItemT], outcomes: Sequence[Outcome], alone: bool) -> int:
     counted = Counter(outcome.state for outcome in outcomes)
-    code = 1 if counted["failed"] or counted["blocked"] else 0
+    lost = counted["failed"] + counted["blocked"]
+    tolerated = 0 < lost < len(outcomes) and run.step.partial_success_ok(run.params)
+    code = 1 if lost and not tolerated else 0
     if alone:
         summary = ", ".join(f"{count} {state}" for state, count in sorted(counted.items())) or "nothing to do"
         run.log.info("%s: %s", run.step.key, summary)
+        if tolerated:
+            run.log.warning(
+                "%s: partial success: %d of %d did not succeed, as said above; the exit status is 0 all the same.",
+                run.step.key,
+                lost,
+                len(outcomes),
+            )
         run.events.emit("finished", states=dict(counted), exit_code=code)
     return code
 
@@ -184,7 +217,7 @@ def _fresh_arguments(step: Step[ItemT], arguments: argparse.Namespace) -> list[s
     options = []
     if arguments.config is not None:
         options += ["--config", str(arguments.config)]
-    if step.uses_accelerator:
+    if step.uses_accelerator and arguments.device is not None:
         options += ["--device", arguments.device]
     for parameter in step.parameters:
         value = getattr(arguments, parameter.name)

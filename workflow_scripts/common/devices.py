@@ -78,6 +78,14 @@ def cuda_available() -> bool:
     return bool(importlib.import_module("torch").cuda.is_available())
 
 
+def cuda_memory() -> tuple[int, int] | None:
+    """Free and total memory of the current CUDA device in bytes, None where torch can use none."""
+    if not cuda_available():
+        return None
+    free, total = importlib.import_module("torch").cuda.mem_get_info()
+    return int(free), int(total)
+
+
 def choose_device(asked: str) -> tuple[str, str | None]:
     """The device to use for what was asked, and a sentence when it is not what was asked.
 

@@ -21,7 +21,7 @@ from workflow_scripts.common.manifest import Fallback
 
 #: Holds, in a fresh process, what it is told: `HandedOn` as JSON.
 FRESH_VARIABLE = "WORKFLOW_FRESH_PROCESS"
-#: Seconds that a process has to end by itself when it is asked to; `services.foreground` grants a step ten.
+#: Seconds that a process has to end by itself when it is asked to; the controller grants a step ten.
 GRACE_S = 5.0
 
 

@@ -181,7 +181,7 @@ class StepRun(Generic[ItemT]):
             return [self._told.rung], self._told.fallbacks
         step, params = self.step, self.params
         torchscript = step.torchscript(params), step.torchscript_fallback(params)
-        rungs, met = self._descent.left(ladder(self.device, step.batch_size(params), *torchscript))
+        rungs, met = self._descent.left(ladder(self.device, step.batch_size(params, self.device), *torchscript))
         if self._first_rung not in (None, rungs[0]):
             self._warn(item, f"From {item.name} on, videos start with {rungs[0]}: what comes before it failed.")
         self._first_rung = rungs[0]
@@ -257,6 +257,8 @@ class StepRun(Generic[ItemT]):
         workflow = result.workflow or item.workflow
         if workflow is None:
             raise AssertionError(f"{self.step.key} does not say where its manifest belongs")
+        if item.workflow is None:  # then nobody knew before where leftovers may lie
+            remove_leftovers(workflow)
         manifest.write(workflow / f"{self.step.key}.json")
         failure_path(workflow, self.step.key).unlink(missing_ok=True)
         if result.cleanup is not None:

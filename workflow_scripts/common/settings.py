@@ -32,6 +32,7 @@ class Parameter:
         minimum, maximum: inclusive range of a number.
         choices: the allowed words of a text.
         env: name of the environment variable that sets it, if any.
+        also: other variables that may set it instead; two that say different things are refused.
         special: words allowed beside a number, for example `auto`.
         affects_result: False for what changes only speed or place, so that changing it redoes nothing.
         secret: True for what is never shown or logged.
@@ -45,6 +46,7 @@ class Parameter:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     env: str | None = None
+    also: tuple[str, ...] = ()
     special: tuple[str, ...] = ()
     affects_result: bool = True
     secret: bool = False
@@ -53,6 +55,11 @@ class Parameter:
     def flag(self) -> str:
         """The option on the command line."""
         return "--" + self.name.replace("_", "-")
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that set it, the usual one first."""
+        return (*filter(None, (self.env,)), *self.also)
 
     @property
     def allowed(self) -> str:
@@ -148,6 +155,10 @@ class Settings:
         """Where a value comes from."""
         return self._settings[name].origin
 
+    def shown(self, name: str) -> Any:
+        """A value as it may be shown."""
+        return self._settings[name].shown
+
     def fingerprint(self) -> dict[str, Any]:
         """The values that affect the result."""
         return {s.parameter.name: s.shown for s in self if s.parameter.affects_result}
@@ -174,7 +185,7 @@ def resolve(table: Sequence[Parameter], config: Path | None, given: Mapping[str,
         value, origin = parameter.default, "default"
         for source, where in (
             (from_file.get(parameter.name), f"{config.parent.name}/{config.name}" if config else ""),
-            _from_environment(parameter.env),
+            _from_environment(parameter),
             (given.get(parameter.name), f"command line {parameter.flag}"),
         ):
             if source is not None:
@@ -190,17 +201,29 @@ _from_dotenv: set[str] = set()
 
 
 def load_dotenv() -> None:
-    """Put what the data folder's `.env` sets into the environment, where it is not set there already."""
+    """Put what the data folder's `.env` sets into the environment, where it is not set there already.
+
+    A step that the controller started has been given all that it may see, and secrets of others are not among it.
+    """
+    if os.environ.get("WORKFLOW_STEP_RUN"):
+        return
     for name, value in read_dotenv(data_folder() / ".env").items():
         if name not in os.environ:
             os.environ[name] = value
             _from_dotenv.add(name)
 
 
-def _from_environment(name: str | None) -> tuple[str | None, str]:
-    if not name or not os.environ.get(name):
-        return None, ""
-    return os.environ[name], f"{'.env' if name in _from_dotenv else 'environment'} {name}"
+def _from_environment(parameter: Parameter) -> tuple[str | None, str]:
+    """What the environment sets a parameter to, and the variable that does; empty ones do not."""
+    said = [
+        (os.environ[name], f"{'.env' if name in _from_dotenv else 'environment'} {name}")
+        for name in parameter.variables
+        if os.environ.get(name)
+    ]
+    if len({parameter.parse(value, origin) for value, origin in said}) > 1:
+        what = " and ".join(f"{'(hidden)' if parameter.secret else repr(v)} ({origin})" for v, origin in said)
+        raise UsageError(f"{parameter.name} cannot be {what} at once.", hint="Keep one of the variables.")
+    return said[0] if said else (None, "")
 
 
 def read_config(path: Path, table: Sequence[Parameter]) -> dict[str, Any]:
@@ -251,7 +274,7 @@ def add_options(parser: argparse.ArgumentParser, table: Sequence[Parameter]) -> 
     for parameter in table:
         default = "not set" if parameter.default is None else parameter.default
         text = f"{parameter.help} ({parameter.allowed}; default: {default}"
-        text += f"; environment: {parameter.env})" if parameter.env else ")"
+        text += f"; environment: {', '.join(parameter.variables)})" if parameter.variables else ")"
         text = text.replace("%", "%%")
         if parameter.type is bool:  # takes no value, which could be meant as a target
             group.add_argument(

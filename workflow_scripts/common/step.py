@@ -177,13 +177,24 @@ class Step(ABC, Generic[ItemT]):
             UsageError: parameters contradict each other.
         """
 
-    def batch_size(self, params: Settings) -> int:
-        """The batch size of the first attempt."""
+    def fetch(self, params: Settings, log: logging.Logger) -> None:
+        """Get what the step needs and may download, once all has been checked and before anything is planned.
+
+        Raises:
+            PreconditionError: it cannot be had.
+        """
+
+    def batch_size(self, params: Settings, device: str) -> int:
+        """The batch size of the first attempt on a device, `cpu` or `cuda`."""
         return 1
 
-    def accelerated(self, params: Settings) -> bool:
-        """Whether the step uses an accelerator with these parameters."""
-        return self.uses_accelerator
+    def device(self, params: Settings, asked: str | None) -> str:
+        """Where to compute, `auto`, `cpu` or `cuda`, given what the command line asks for, if anything.
+
+        Raises:
+            UsageError: parameters say otherwise than the command line.
+        """
+        return (asked or "auto") if self.uses_accelerator else "cpu"
 
     def torchscript(self, params: Settings) -> bool:
         """Whether the first attempt is with TorchScript; where that fails, the step raises `TorchScriptFault`."""
@@ -199,6 +210,10 @@ class Step(ABC, Generic[ItemT]):
     def workers(self, params: Settings) -> int:
         """How many items to process at once on the CPU, each in a process of its own; on CUDA it is always one."""
         return 1
+
+    def partial_success_ok(self, params: Settings) -> bool:
+        """Whether a run that failed for some items ends as a success when it succeeded for others."""
+        return False
 
     def writes(self, item: ItemT) -> Sequence[Path]:
         """The files beside the video that processing the item will write; what lies there already is kept."""

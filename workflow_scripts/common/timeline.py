@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -27,10 +27,12 @@ class Segment:
 class Turn(Segment):
     """A segment in which one speaker talks; turns of different speakers may overlap.
 
-    `speaker` is `SPEAKER_00`, `SPEAKER_01`, … in order of first appearance.
+    `speaker` is `SPEAKER_00`, `SPEAKER_01`, … in order of first appearance. `score`, in 0..1, is how surely
+    somebody speaks there, None where nobody said; it is no part of what makes two turns equal.
     """
 
     speaker: str
+    score: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, order=True)

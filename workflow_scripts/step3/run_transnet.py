@@ -51,7 +51,7 @@ class RunTransNet(VideoStep):
         """The weights inside the package."""
         return (weights_record(),)
 
-    def batch_size(self, params: Settings) -> int:
+    def batch_size(self, params: Settings, device: str) -> int:
         """Windows per call of the network."""
         return int(params.batch_size)
 

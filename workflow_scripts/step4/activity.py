@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workflow_scripts.step4.clustering import similarity_to_clusters
-from workflow_scripts.step4.local_speakers import CHUNK_FRAMES, STEP_FRAMES, LocalSpeech
+from workflow_scripts.step4.local_speakers import CHUNK_FRAMES, STEP_FRAMES, LocalSpeech, unpacked
 from workflow_scripts.step4.mel import FRAME_RATE
+from workflow_scripts.step4.segmentation import LOCAL_SPEAKERS
 from workflow_scripts.step4.speech import drop_short, fill_gaps, runs
 from workflow_scripts.step4.windows import Windows
 
@@ -18,6 +19,8 @@ LEAST_VOTES = 20
 """Frames alone that name a local speaker."""
 SHORTEST_OVERLAP_SECONDS = 0.1
 SHORTEST_PAUSE_SECONDS = 0.1
+BLOCK_FRAMES = 30_000
+"""Votes are counted for five minutes at a time: there is one for every frame and speaker."""
 
 
 def leading_speaker(
@@ -27,18 +30,33 @@ def leading_speaker(
 
     A window speaks loudest for its middle. It speaks half by its label, half by its own similarity to everybody.
     """
+    leading = np.full(frames, NO_SPEAKER, np.int64)
     if not len(windows):
-        return np.full(frames, NO_SPEAKER, np.int64)
-    vectors = embeddings.astype(np.float64)
-    similarity = similarity_to_clusters(vectors, vectors, labels)
+        return leading
+    similarity = similarity_to_clusters(embeddings, embeddings, labels)
     likelihood = np.exp((similarity - similarity.max(axis=1, keepdims=True)) / TEMPERATURE)
     likelihood /= likelihood.sum(axis=1, keepdims=True)
     voice = (likelihood + np.eye(likelihood.shape[1])[labels]) / 2
-    votes = np.zeros((frames, voice.shape[1]), np.float32)
-    for start, end, vote in zip(windows.start, windows.end, voice, strict=True):
-        offset = np.abs(np.arange(start, end) + 0.5 - (start + end) / 2) / ((end - start) / 2)
-        votes[start:end] += np.outer(1 - 0.9 * offset, vote)
-    return np.where(votes.max(axis=1) > 0, votes.argmax(axis=1), NO_SPEAKER)
+    for here in _blocks(frames):
+        votes = _window_votes(here, windows, voice)
+        leading[here.start : here.stop] = np.where(votes.max(axis=1) > 0, votes.argmax(axis=1), NO_SPEAKER)
+    return leading
+
+
+def _blocks(frames: int) -> list[range]:
+    return [range(first, min(first + BLOCK_FRAMES, frames)) for first in range(0, frames, BLOCK_FRAMES)]
+
+
+def _window_votes(here: range, windows: Windows, voice: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What the windows say in some frames, `(frames, speakers)`; `voice` is what each says in its middle."""
+    votes = np.zeros((len(here), voice.shape[1]), np.float32)
+    first = np.searchsorted(windows.end, here.start, side="right")
+    last = np.searchsorted(windows.start, here.stop)
+    for start, end, vote in zip(windows.start[first:last], windows.end[first:last], voice[first:last], strict=True):
+        frames = np.arange(max(start, here.start), min(end, here.stop))
+        offset = np.abs(frames + 0.5 - (start + end) / 2) / ((end - start) / 2)
+        votes[frames - here.start] += np.outer(1 - 0.9 * offset, vote)
+    return votes
 
 
 def speaker_activity(
@@ -52,17 +70,26 @@ def speaker_activity(
     active = np.zeros((len(speech), speakers), bool)
     if not speakers:
         return active
-    votes = _named_votes(leading, local, speakers) if local else np.zeros(active.shape, np.float32)
-    known = np.nonzero(leading != NO_SPEAKER)[0]
-    votes[known, leading[known]] += CHUNK_FRAMES  # more than all chunks together: the windows lead
-    wanted = np.rint(local.count) if local else np.ones(len(speech))
-    wanted = np.where(speech, np.clip(wanted, 1, speakers), 0)
+    names = _names(leading, local) if local else None
+    for here in _blocks(len(speech)):
+        part = slice(here.start, here.stop)
+        votes = np.zeros((len(here), speakers), np.float32)
+        if local is not None and names is not None:
+            _add_named_votes(votes, here, local, names)
+        known = np.nonzero(leading[part] != NO_SPEAKER)[0]
+        votes[known, leading[part][known]] += CHUNK_FRAMES  # more than all chunks together: the windows lead
+        wanted = np.rint(local.count[part]) if local else np.ones(len(here))
+        _choose(active[part], votes, np.where(speech[part], np.clip(wanted, 1, speakers), 0))
+    return _tidied(_everywhere(active, speech), speech)
+
+
+def _choose(active: NDArray[np.bool_], votes: NDArray[np.float32], wanted: NDArray[np.float64]) -> None:
+    """Mark in `active` the `wanted` speakers of each frame with the most votes; `votes` is used up."""
     for rank in range(int(wanted.max(initial=0))):
         best = votes.argmax(axis=1)
         rows = np.nonzero((wanted > rank) & (votes.max(axis=1) > 0))[0]
         active[rows, best[rows]] = True
         votes[rows, best[rows]] = 0
-    return _tidied(_everywhere(active, speech), speech)
 
 
 def turns(active: NDArray[np.bool_]) -> list[tuple[float, float, int]]:
@@ -71,19 +98,29 @@ def turns(active: NDArray[np.bool_]) -> list[tuple[float, float, int]]:
     return [(int(span[0]) / FRAME_RATE, int(span[1]) / FRAME_RATE, speaker) for span, speaker in spans]
 
 
-def _named_votes(leading: NDArray[np.int64], local: LocalSpeech, speakers: int) -> NDArray[np.float32]:
-    """How many chunks hear each speaker in each frame, float32 `(frames, speakers)`."""
-    frames = len(leading)
+def _names(leading: NDArray[np.int64], local: LocalSpeech) -> NDArray[np.int64]:
+    """Who each local speaker is, int64 `(chunks, 3)`, NO_SPEAKER where too little is heard of one alone."""
     alone = np.where(np.rint(local.count) <= 1, leading, NO_SPEAKER)
-    votes = np.zeros((frames, speakers), np.float32)
-    for chunk, activity in enumerate(local.active):
-        here = slice(chunk * STEP_FRAMES, min(chunk * STEP_FRAMES + CHUNK_FRAMES, frames))
-        names = alone[here]
-        for heard in activity[: len(names)].T:
-            known = names[heard & (names != NO_SPEAKER)]
+    names = np.full((len(local), LOCAL_SPEAKERS), NO_SPEAKER, np.int64)
+    for chunk, bits in enumerate(local.bits):
+        here = alone[chunk * STEP_FRAMES : chunk * STEP_FRAMES + CHUNK_FRAMES]
+        for speaker, heard in enumerate(unpacked(bits[: len(here)]).T):
+            known = here[heard & (here != NO_SPEAKER)]
             if len(known) >= LEAST_VOTES:
-                votes[here, np.bincount(known, minlength=speakers).argmax()] += heard
-    return votes
+                names[chunk, speaker] = np.bincount(known).argmax()
+    return names
+
+
+def _add_named_votes(votes: NDArray[np.float32], here: range, local: LocalSpeech, names: NDArray[np.int64]) -> None:
+    """Add, for the frames `here`, how many chunks hear each speaker: to float32 `(frames, speakers)`."""
+    first = max(0, (here.start - CHUNK_FRAMES) // STEP_FRAMES + 1)
+    for chunk in range(first, min(len(local), -(-here.stop // STEP_FRAMES))):
+        begin = chunk * STEP_FRAMES
+        frames = range(max(begin, here.start), min(begin + CHUNK_FRAMES, here.stop))
+        heard = unpacked(local.bits[chunk, frames.start - begin : frames.stop - begin])
+        for speaker, name in enumerate(names[chunk]):
+            if name != NO_SPEAKER:
+                votes[frames.start - here.start : frames.stop - here.start, name] += heard[:, speaker]
 
 
 def _everywhere(active: NDArray[np.bool_], speech: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -39,10 +39,13 @@ PURE_SECONDS = 2.4
 LEAST_EVIDENCE_SECONDS = 1.0
 """A speaker has at least this much speech in runs that are not mere transitions."""
 MOST_WINDOWS = 2000
-"""Windows that are compared pair by pair (32 MB of similarities); of more, whole stretches are left out."""
+"""Windows that are compared pair by pair (16 MB of distances); of more, whole stretches are left out."""
+BLOCK_WINDOWS = 4096
+"""Windows that are given to their cluster at a time, 8 MB in double precision."""
 REFINEMENTS = 10
 
 Vectors = NDArray[np.float64]
+Embeddings = NDArray[np.float32] | NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
@@ -59,28 +62,52 @@ def cluster(
     """
     if len(windows) == 0:
         return np.zeros(0, np.int64)
-    vectors = embeddings.astype(np.float64)
     chosen = _some_stretches(windows)
-    evidence = _Evidence.of(vectors[chosen], windows[chosen], contacts[chosen] if contacts else None)
+    evidence = _Evidence.of(
+        embeddings[chosen].astype(np.float64), windows[chosen], contacts[chosen] if contacts else None
+    )
     labels = _merge(evidence, *_limits(speakers, len(chosen)))
     if len(chosen) == len(windows):
         return labels
-    return _nearest(vectors, evidence.vectors, labels)
+    return _nearest(embeddings, evidence.vectors, labels)
 
 
 @dataclass(frozen=True)
 class _Evidence:
-    """The windows that are compared; `similarity` is the cosine of each pair, `apart`: they share no sound."""
+    """The windows that are compared, float64 `(windows, dimensions)`, and the pairs of them that share sound.
+
+    `one` and `other` hold such pairs in both orders, and each window with itself; `similarity` is their cosine.
+    """
 
     vectors: Vectors
     windows: Windows
     contacts: Contacts | None
+    one: Labels
+    other: Labels
     similarity: Vectors
-    apart: Vectors
 
     @classmethod
     def of(cls, vectors: Vectors, windows: Windows, contacts: Contacts | None) -> _Evidence:
-        return cls(vectors, windows, contacts, vectors @ vectors.T, windows.apart().astype(np.float64))
+        index = np.arange(len(vectors))
+        parts = [(index, index, np.einsum("ij,ij->i", vectors, vectors))]
+        for lag in range(1, len(vectors)):
+            shares = windows.start[lag:] < windows.end[:-lag]
+            if not shares.any():  # windows are in order of time: those further apart share none either
+                break
+            earlier, later = index[:-lag][shares], index[lag:][shares]
+            cosine = np.einsum("ij,ij->i", vectors[:-lag], vectors[lag:])[shares]
+            parts += [(earlier, later, cosine), (later, earlier, cosine)]
+        one, other, similarity = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return cls(vectors, windows, contacts, one, other, similarity)
+
+    def shared(self, labels: Labels) -> tuple[Vectors, Labels]:
+        """Sum of the similarities, and number, of the pairs that share sound: `(clusters, clusters)` each."""
+        clusters = int(labels.max()) + 1
+        place = labels[self.one], labels[self.other]
+        similarity, number = np.zeros((clusters, clusters)), np.zeros((clusters, clusters), np.int64)
+        np.add.at(similarity, place, self.similarity)
+        np.add.at(number, place, 1)
+        return similarity, number
 
 
 def _limits(speakers: SpeakerCount, windows: int) -> tuple[int, int]:
@@ -132,12 +159,13 @@ def _merge(evidence: _Evidence, low: int, high: int) -> Labels:
 
 def _relative_similarity(evidence: _Evidence, labels: Labels, seconds: Vectors) -> Vectors:
     """How alike each two clusters are, 1 for one voice, drawn to 1 by little sound: `(clusters, clusters)`."""
-    member = np.eye(int(labels.max()) + 1)[labels]
-    pairs = member.T @ evidence.apart @ member
-    total = member.T @ (evidence.similarity * evidence.apart) @ member
+    # The similarities of all pairs of two clusters add up to the product of their sums: no table of all pairs.
+    sums, sizes = _sums(evidence.vectors, labels), np.bincount(labels)
+    everything, all_pairs = sums @ sums.T, np.outer(sizes, sizes)
+    shared, shared_pairs = evidence.shared(labels)
+    total, pairs = everything - shared, all_pairs - shared_pairs
     # Clusters whose windows all share sound with each other have no pair to measure; theirs is the plain mean.
-    plain = member.T @ evidence.similarity @ member / np.outer(member.sum(axis=0), member.sum(axis=0))
-    between = np.where(pairs > 0, total / np.maximum(pairs, 1), plain)
+    between = np.where(pairs > 0, total / np.maximum(pairs, 1), everything / all_pairs)
     own = (total.diagonal() + TYPICAL_PAIRS * TYPICAL_SIMILARITY) / (pairs.diagonal() + TYPICAL_PAIRS)
     relative = between / np.sqrt(np.outer(own, own))
     independent = np.minimum(seconds[:, None], seconds[None]) / WINDOW_SECONDS
@@ -178,7 +206,7 @@ def _refined(vectors: Vectors, labels: Labels, low: int) -> Labels:
     return labels
 
 
-def _nearest(vectors: Vectors, known: Vectors, labels: Labels) -> Labels:
+def _nearest(vectors: Embeddings, known: Vectors, labels: Labels) -> Labels:
     """The cluster of `known` nearest to each vector, seen from the mean of all: what all share is the channel."""
     if labels.max() == 0:
         return np.zeros(len(vectors), np.int64)
@@ -192,14 +220,24 @@ def _without(vectors: Vectors, labels: Labels, cluster_index: int) -> Labels:
     return _numbered(np.where(labels == cluster_index, similarity.argmax(axis=1), labels))
 
 
-def similarity_to_clusters(vectors: Vectors, known: Vectors, labels: Labels) -> Vectors:
+def similarity_to_clusters(vectors: Embeddings, known: Embeddings, labels: Labels) -> Vectors:
     """Cosine of each vector with the mean direction of each cluster of `known`, both seen from the mean of all."""
-    centre = known.mean(axis=0) if labels.max() else np.zeros(known.shape[1])
-    return np.asarray(_unit(vectors - centre) @ _unit(_sums(_unit(known - centre), labels)).T)
+    clusters = int(labels.max()) + 1
+    centre = known.mean(axis=0, dtype=np.float64) if clusters > 1 else np.zeros(known.shape[1])
+    sums = np.zeros((clusters, known.shape[1]))
+    for here in _blocks(len(known)):
+        sums += _sums(_unit(known[here] - centre), labels[here], clusters)
+    directions = _unit(sums).T
+    return np.concatenate([_unit(vectors[here] - centre) @ directions for here in _blocks(len(vectors))])
 
 
-def _sums(vectors: Vectors, labels: Labels) -> Vectors:
-    return np.asarray(np.eye(int(labels.max()) + 1)[labels].T @ vectors)
+def _blocks(count: int) -> list[slice]:
+    return [slice(first, first + BLOCK_WINDOWS) for first in range(0, count, BLOCK_WINDOWS)]
+
+
+def _sums(vectors: Vectors, labels: Labels, clusters: int | None = None) -> Vectors:
+    """The sum of each cluster's vectors, float64 `(clusters, dimensions)`."""
+    return np.asarray(np.eye(clusters or int(labels.max()) + 1)[labels].T @ vectors)
 
 
 def _unit(vectors: Vectors) -> Vectors:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow_scripts.step4.local_speakers import CHUNK_FRAMES, COVER, STEP_FRAMES, LocalSpeech
+from workflow_scripts.step4.local_speakers import CHUNK_FRAMES, COVER, STEP_FRAMES, LocalSpeech, unpacked
 from workflow_scripts.step4.segmentation import LOCAL_SPEAKERS
 from workflow_scripts.step4.windows import Windows
 
@@ -21,11 +21,11 @@ MEETING_FRAMES = 50
 class Contacts:
     """For each window and each chunk over its middle, the frames in which each local speaker is active there.
 
-    `chunk` int64 `(windows, chunks)`, -1 where there is none; `heard` int64 `(windows, chunks, 3)`.
+    `chunk` int32 `(windows, chunks)`, -1 where there is none; `heard` int16 `(windows, chunks, 3)`.
     """
 
-    chunk: NDArray[np.int64]
-    heard: NDArray[np.int64]
+    chunk: NDArray[np.int32]
+    heard: NDArray[np.int16]
 
     def __getitem__(self, chosen: NDArray[np.int64]) -> Contacts:
         return Contacts(self.chunk[chosen], self.heard[chosen])
@@ -36,31 +36,36 @@ class Contacts:
         `labels` int64 `(windows,)`; returns two symmetric int64 `(clusters, clusters)`.
         """
         clusters = int(labels.max()) + 1
-        chunks = int(self.chunk.max()) + 1 if self.chunk.size else 0
-        frames = np.zeros((chunks * clusters, LOCAL_SPEAKERS), np.int64)
-        row = self.chunk * clusters + labels[:, None]
         known = self.chunk >= 0
-        np.add.at(frames, row[known], self.heard[known])
-        frames = frames.reshape(chunks, clusters, LOCAL_SPEAKERS)
+        chunks, chunk = np.unique(self.chunk[known], return_inverse=True)
+        frames = np.zeros((len(chunks), clusters, LOCAL_SPEAKERS), np.int32)
+        owner = np.broadcast_to(labels[:, None], self.chunk.shape)[known]
+        np.add.at(frames, (chunk, owner), self.heard[known])
         talks = frames.sum(axis=2) >= MEETING_FRAMES
-        place = frames.argmax(axis=2)
-        met = talks[:, :, None] & talks[:, None]
-        separate = met & (place[:, :, None] != place[:, None])
-        return met.sum(axis=0), separate.sum(axis=0)
+        place = np.where(talks, frames.argmax(axis=2), -1)
+        met = _pairs(talks)
+        together = sum((_pairs(place == speaker) for speaker in range(LOCAL_SPEAKERS)), np.zeros_like(met))
+        return met, met - together
+
+
+def _pairs(present: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """In how many rows of `(rows, clusters)` each two clusters are: `(clusters, clusters)`."""
+    whole = present.astype(np.float32)  # exact up to 16 million rows, and quicker than integers
+    return (whole.T @ whole).astype(np.int64)
 
 
 def contacts_of(windows: Windows, local: LocalSpeech) -> Contacts:
     """Look up what the network heard in the middle of each window."""
     reach = COVER + 1
-    chunk = np.full((len(windows), reach), -1, np.int64)
-    heard = np.zeros((len(windows), reach, LOCAL_SPEAKERS), np.int64)
+    chunk = np.full((len(windows), reach), -1, np.int32)
+    heard = np.zeros((len(windows), reach, LOCAL_SPEAKERS), np.int16)
     middle = (windows.start + windows.end) // 2
     half = np.minimum(CORE_FRAMES, windows.end - windows.start) // 2
     for row, (first, last) in enumerate(zip(middle - half, middle + half, strict=True)):
         earliest = max(0, -(-(first - CHUNK_FRAMES + 1) // STEP_FRAMES))
-        for column, index in enumerate(range(earliest, min(last // STEP_FRAMES + 1, len(local.active)))):
+        for column, index in enumerate(range(earliest, min(last // STEP_FRAMES + 1, len(local)))):
             begin = index * STEP_FRAMES
-            piece = local.active[index, max(0, first - begin) : max(0, last - begin)]
+            piece = local.bits[index, max(0, first - begin) : max(0, last - begin)]
             chunk[row, column] = index
-            heard[row, column] = piece.sum(axis=0)
+            heard[row, column] = unpacked(piece).sum(axis=0)
     return Contacts(chunk, heard)

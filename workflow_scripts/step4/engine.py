@@ -7,7 +7,7 @@ one speaker label, a moment with a label is speech, so the two delivered fields 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +24,45 @@ BLOCK_SAMPLES = 60 * SAMPLE_RATE
 
 Waveform = NDArray[np.float32]
 """Mono sound, float32 `(samples,)`, 16 kHz, nominally within [-1, 1]."""
+
+HEARD_RATE = 10
+"""How many times a second engines tell how surely there is speech."""
+
+SCORE_RATE = 100
+"""How many times a second they know it inside."""
+
+Score = NDArray[np.float32]
+"""How surely anybody speaks, 0..1 on 10 ms frames, float32 `(frames,)`."""
+
+
+class Sound(Protocol):
+    """Mono sound of 16 kHz that need not lie in memory; a `Waveform` is one."""
+
+    def __len__(self) -> int:
+        """Samples."""
+
+    def __getitem__(self, part: slice, /) -> Waveform:
+        """The samples of a part, clipped to the sound as slices of arrays are."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How networks are computed.
+
+    Args:
+        device: `cpu` or `cuda`.
+        half: `float16` or `bfloat16` where matrix products and convolutions are in half precision; None is FP32.
+    """
+
+    device: str = "cpu"
+    half: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.device.upper()} {self.half or 'FP32'}"
+
+
+REFERENCE = Mode("cpu")
+"""What every other mode has to agree with."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +88,14 @@ class Diarization:
     """Who speaks when in a sound of `duration` seconds.
 
     `turns` are sorted by start, then speaker; labels count up in order of first appearance. `speech` is their
-    union: sorted, disjoint.
+    union: sorted, disjoint. `heard`, float32 `(ceil(duration * HEARD_RATE),)`, is how surely there is speech in
+    each tenth of a second; empty where the engine cannot say.
     """
 
     speech: tuple[Segment, ...]
     turns: tuple[Turn, ...]
     duration: float
+    heard: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32), compare=False)
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -64,6 +105,13 @@ class Diarization:
 
 Progress = Callable[[int, int], None]
 """Called with the work done and its total; may raise to stop the engine."""
+
+Observer = Callable[[str, int, float], None]
+"""Called after every batch of a network: `segmentation` or `embeddings`, how many items it held, its seconds."""
+
+
+def unobserved(_kind: str, _items: int, _seconds: float) -> None:
+    """The observer who is not there."""
 
 
 class Engine(Protocol):
@@ -75,6 +123,10 @@ class Engine(Protocol):
     batch_size: int
 
     @property
+    def mode(self) -> Mode:
+        """How its networks are computed."""
+
+    @property
     def name(self) -> str:
         """Which engine and variant this is, as recorded in the manifest."""
 
@@ -82,15 +134,19 @@ class Engine(Protocol):
     def models(self) -> tuple[ModelRecord, ...]:
         """The networks that are loaded."""
 
-    def diarize(self, waveform: Waveform, speakers: SpeakerCount, progress: Progress) -> Diarization:
+    def diarize(
+        self, sound: Sound, speakers: SpeakerCount, progress: Progress, observer: Observer | None = None
+    ) -> Diarization:
         """Return who speaks when; a sound without speech, or without samples, gives no turn."""
 
 
-def diarization(turns: Iterable[tuple[float, float, object]], duration: float) -> Diarization:
+def diarization(
+    turns: Iterable[tuple[float, float, object]], duration: float, score: Score | None = None
+) -> Diarization:
     """Clip turns `(start, end, speaker)` to the sound, name the speakers, and join the turns into speech.
 
     Speakers become SPEAKER_00, SPEAKER_01, … in order of first appearance; touching or overlapping turns of one
-    speaker become one.
+    speaker become one. A turn's score is the mean of `score` over it.
     """
     clipped = [(max(0.0, start), min(end, duration), speaker) for start, end, speaker in turns]
     kept = sorted((t for t in clipped if t[0] < t[1]), key=lambda t: (t[0], t[1], str(t[2])))
@@ -98,12 +154,28 @@ def diarization(turns: Iterable[tuple[float, float, object]], duration: float) -
     for start, end, speaker in kept:
         spans.setdefault(speaker, []).append((start, end))
     named = [
-        Turn(start, end, f"SPEAKER_{index:02d}")
+        Turn(start, end, f"SPEAKER_{index:02d}", _mean_over(score, start, end))
         for index, own in enumerate(spans.values())
         for start, end in _union(own)
     ]
     speech = tuple(Segment(start, end) for start, end in _union((t[0], t[1]) for t in kept))
-    return Diarization(speech=speech, turns=tuple(sorted(named)), duration=duration)
+    heard = _tenths(score, duration) if score is not None else np.zeros(0, np.float32)
+    return Diarization(speech=speech, turns=tuple(sorted(named)), duration=duration, heard=heard)
+
+
+def _mean_over(score: Score | None, start: float, end: float) -> float | None:
+    """The mean of the frames of `[start, end)` seconds, None where there are none."""
+    frames = score[round(start * SCORE_RATE) : round(end * SCORE_RATE)] if score is not None else ()
+    return float(np.mean(frames)) if len(frames) else None
+
+
+def _tenths(score: Score, duration: float) -> Score:
+    """The mean of each tenth of a second, float32 `(ceil(duration * HEARD_RATE),)`; the last may be a part."""
+    count = -(-round(duration * SAMPLE_RATE) * HEARD_RATE // SAMPLE_RATE)
+    starts = np.arange(count) * (SCORE_RATE // HEARD_RATE)
+    covered = score[: count * (SCORE_RATE // HEARD_RATE)]
+    lengths = np.diff(np.append(starts, len(covered)))
+    return np.asarray(np.add.reduceat(covered, starts) / lengths, np.float32) if count else covered
 
 
 def clean_waveform(waveform: Waveform) -> Waveform:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections import OrderedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow_scripts.step4.engine import SAMPLE_RATE, Waveform
+from workflow_scripts.step4.engine import SAMPLE_RATE, Sound
 
 MEL_BANDS = 40
 FRAME_SAMPLES = 400
@@ -15,6 +16,8 @@ HOP_SAMPLES = 160
 FRAME_RATE = SAMPLE_RATE // HOP_SAMPLES
 """Mel frames per second: 100."""
 BLOCK_FRAMES = 4096
+KEPT_BLOCKS = 4
+"""Blocks of 41 s that are kept, 0.7 MB each: as many as the windows lie in that are compared at one time."""
 TARGET_LEVEL_DB = -30.0
 """Level quiet sound is raised to before the spectrogram; louder sound is left alone, as in Resemblyzer."""
 
@@ -24,39 +27,55 @@ def frame_count(samples: int) -> int:
     return 1 + samples // HOP_SAMPLES if samples else 0
 
 
-def mel_spectrogram(waveform: Waveform) -> NDArray[np.float32]:
-    """Return the power mel spectrogram of the sound, float32 `(1 + samples // 160, 40)`, 10 ms a frame.
+class MelSpectrogram:
+    """The power mel spectrogram of a sound, computed where it is looked at: slices of float32 `(frames, 40)`.
 
     Equals librosa 0.9's `melspectrogram(sr=16000, n_fft=400, hop_length=160, n_mels=40)` with centred frames
-    and zero padding, after Resemblyzer's volume normalisation.
+    and zero padding, after Resemblyzer's volume normalisation. Frames are 10 ms. The last blocks that were looked
+    at are kept; any number of threads may look.
     """
-    spectrogram = np.empty((frame_count(len(waveform)), MEL_BANDS), np.float32)
-    if not len(waveform):
-        return spectrogram
-    gain = _gain(waveform)
-    for first, frames in _centred_frames(waveform):
-        spectrum = np.abs(np.fft.rfft(frames * _WINDOW * gain, axis=1)).astype(np.float32)
-        spectrogram[first : first + len(frames)] = np.square(spectrum) @ _FILTERS
-    return spectrogram
+
+    def __init__(self, sound: Sound, power: float) -> None:
+        """Take a sound and its mean power."""
+        self._sound = sound
+        self._gain = np.float32(max(1.0, 10 ** ((TARGET_LEVEL_DB - 10 * np.log10(power + 1e-12)) / 20)))
+        self._kept: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return frame_count(len(self._sound))
+
+    def __getitem__(self, part: slice, /) -> NDArray[np.float32]:
+        start, stop, _ = part.indices(len(self))
+        found = np.empty((max(0, stop - start), MEL_BANDS), np.float32)
+        for first in range(start - start % BLOCK_FRAMES, stop, BLOCK_FRAMES):
+            begin, end = max(start, first), min(stop, first + BLOCK_FRAMES)
+            found[begin - start : end - start] = self._block(first)[begin - first : end - first]
+        return found
+
+    def _block(self, first: int) -> NDArray[np.float32]:
+        """The block that begins with frame `first`, float32 `(up to BLOCK_FRAMES, 40)`."""
+        with self._lock:
+            if first not in self._kept:
+                while len(self._kept) >= KEPT_BLOCKS:
+                    self._kept.popitem(last=False)
+                self._kept[first] = self._computed(first)
+            self._kept.move_to_end(first)
+            return self._kept[first]
+
+    def _computed(self, first: int) -> NDArray[np.float32]:
+        frames = _centred_frames(self._sound, first, min(BLOCK_FRAMES, len(self) - first))
+        spectrum = np.abs(np.fft.rfft(frames * _WINDOW * self._gain, axis=1)).astype(np.float32)
+        return np.asarray(np.square(spectrum) @ _FILTERS)
 
 
-def _gain(waveform: Waveform) -> np.float32:
-    power = float(np.dot(waveform, waveform)) / len(waveform)
-    level_db = 10 * np.log10(power + 1e-12)
-    return np.float32(max(1.0, 10 ** ((TARGET_LEVEL_DB - level_db) / 20)))
-
-
-def _centred_frames(waveform: Waveform) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield (index of the first frame, frames `(n, 400)`) block by block; frame i is centred on sample 160 i."""
-    half = FRAME_SAMPLES // 2
-    total = frame_count(len(waveform))
-    for first in range(0, total, BLOCK_FRAMES):
-        count = min(BLOCK_FRAMES, total - first)
-        begin = first * HOP_SAMPLES - half
-        end = begin + (count - 1) * HOP_SAMPLES + FRAME_SAMPLES
-        inside = waveform[max(0, begin) : min(end, len(waveform))]
-        padded = np.pad(inside, (max(0, -begin), max(0, end - len(waveform))))
-        yield first, np.lib.stride_tricks.sliding_window_view(padded, FRAME_SAMPLES)[::HOP_SAMPLES]
+def _centred_frames(sound: Sound, first: int, count: int) -> NDArray[np.float32]:
+    """Frames `first` to `first + count`, float32 `(count, 400)`; frame i is centred on sample 160 i."""
+    begin = first * HOP_SAMPLES - FRAME_SAMPLES // 2
+    end = begin + (count - 1) * HOP_SAMPLES + FRAME_SAMPLES
+    inside = sound[max(0, begin) : min(end, len(sound))]
+    padded = np.pad(inside, (max(0, -begin), max(0, end - len(sound))))
+    return np.lib.stride_tricks.sliding_window_view(padded, FRAME_SAMPLES)[::HOP_SAMPLES]
 
 
 def _mel_of_hertz(hertz: NDArray[np.float64]) -> NDArray[np.float64]:

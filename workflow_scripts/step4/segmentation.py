@@ -7,6 +7,8 @@ Laurent 2021), written out here so that the checkpoint can be read as tensors on
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import partial
 from pickle import UnpicklingError
 from typing import Any
 
@@ -16,10 +18,19 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from workflow_scripts.common.audio_settings import EMBEDDED_BATCH
 from workflow_scripts.common.errors import PreconditionError
-from workflow_scripts.step4.engine import SAMPLE_RATE, Progress, Waveform
+from workflow_scripts.step4.engine import (
+    REFERENCE,
+    SAMPLE_RATE,
+    Mode,
+    Observer,
+    Progress,
+    Sound,
+    unobserved,
+)
 from workflow_scripts.step4.model_files import PinnedFile
-from workflow_scripts.step4.parallel import collect, map_in_order
+from workflow_scripts.step4.parallel import Batch, Network, batches, map_in_order
 
 CHUNK_SECONDS = 5.0
 """Length of sound the network was trained on."""
@@ -30,10 +41,9 @@ FRAME_STEP_SECONDS = SINC_STRIDE * 27 / SAMPLE_RATE
 """Distance of two decisions of the network: 270 samples, 16.9 ms."""
 FRAME_CENTRE_SECONDS = 991 / 2 / SAMPLE_RATE
 """Centre of the first decision's receptive field of 991 samples."""
-CHUNK_DECISIONS = 293
-"""Decisions of the network per chunk."""
 LOCAL_SPEAKERS = 3
-BATCH_CHUNKS = 16
+BATCH_CHUNKS = EMBEDDED_BATCH
+"""Chunks per call on the CPU: 16 are no quicker and take 120 MB more on two cores."""
 MIN_LOW_HERTZ = 50.0
 MIN_BAND_HERTZ = 50.0
 
@@ -70,7 +80,7 @@ class _FilterBank(nn.Module):  # type: ignore[misc,unused-ignore]
         self.filterbank = _SincFilters(filters // 2, kernel)
 
     def forward(self, wave: torch.Tensor) -> torch.Tensor:
-        return functional.conv1d(wave, self.filterbank(), stride=SINC_STRIDE).abs()
+        return functional.conv1d(wave, self.filterbank(), stride=SINC_STRIDE).abs_()
 
 
 class _SincNet(nn.Module):  # type: ignore[misc,unused-ignore]
@@ -107,44 +117,48 @@ class PyanNet(nn.Module):  # type: ignore[misc,unused-ignore]
 class SpeakerSegmentation:
     """The network with its pinned weights, over overlapping chunks of a whole sound."""
 
-    def __init__(self, file: PinnedFile) -> None:
+    def __init__(self, file: PinnedFile, mode: Mode = REFERENCE) -> None:
         self.model = file.verified()
-        self._network = PyanNet()
+        network = PyanNet()
         try:
-            self._network.load_state_dict(read_tensors(str(file.path)))
+            network.load_state_dict(read_tensors(str(file.path)))
         except (KeyError, RuntimeError, UnpicklingError) as error:
             raise PreconditionError(f"{file.path.name} does not hold the weights of a PyanNet: {error}") from error
-        self._network.eval()
+        self._network = Network(network, mode)
 
-    def chunks(self, waveform: Waveform, progress: Progress) -> NDArray[np.float32]:
-        """Return the probability of each local speaker, float32 `(chunks, 293, 3)`.
+    def chunks(
+        self, sound: Sound, progress: Progress, observer: Observer = unobserved, batch_size: int = BATCH_CHUNKS
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield the probability of each local speaker, float32 `(chunks of a batch, 293, 3)`, in order.
 
         Chunk c begins at `c * STEP_SECONDS`; the sound is filled up with silence to whole chunks. Local speakers
         of two chunks have nothing to do with each other: the order within a chunk is the network's.
         """
-        starts = chunk_starts(len(waveform))
-        batches = [(waveform, starts[i : i + BATCH_CHUNKS]) for i in range(0, len(starts), BATCH_CHUNKS)]
-        probabilities = np.empty((len(starts), CHUNK_DECISIONS, LOCAL_SPEAKERS), np.float32)
-        return collect(map_in_order(self._segment, batches, progress), probabilities)
 
-    def _segment(self, batch: tuple[Waveform, list[int]]) -> NDArray[np.float32]:
-        waveform, starts = batch
-        length = int(CHUNK_SECONDS * SAMPLE_RATE)
-        waves = np.zeros((len(starts), 1, length), np.float32)
-        for row, start in enumerate(starts):
-            piece = waveform[start : start + length]
-            waves[row, 0, : len(piece)] = piece
-        with torch.inference_mode():
-            return np.asarray(self._network(torch.from_numpy(waves)).numpy(), np.float32)
+        def segment(batch: Batch) -> NDArray[np.float32]:
+            return self._network(_waves(sound, batch))
+
+        parts = batches(chunk_count(len(sound)), batch_size)
+        return map_in_order(segment, parts, self._network.mode, progress, partial(observer, "segmentation"))
 
 
-def chunk_starts(samples: int) -> list[int]:
-    """First samples of the chunks that cover a sound; empty for a sound without samples."""
+def _waves(sound: Sound, chunks: Batch) -> NDArray[np.float32]:
+    """The sound of some chunks, float32 `(chunks, 1, 80000)`."""
+    step, length = int(STEP_SECONDS * SAMPLE_RATE), int(CHUNK_SECONDS * SAMPLE_RATE)
+    span = sound[chunks.start * step : (chunks.stop - 1) * step + length]
+    waves = np.zeros((len(chunks), 1, length), np.float32)
+    for row, wave in enumerate(waves):
+        piece = span[row * step : row * step + length]
+        wave[0, : len(piece)] = piece
+    return waves
+
+
+def chunk_count(samples: int) -> int:
+    """How many chunks cover a sound; none for a sound without samples."""
     if samples == 0:
-        return []
-    step = int(STEP_SECONDS * SAMPLE_RATE)
+        return 0
     beyond = max(0.0, samples - CHUNK_SECONDS * SAMPLE_RATE)
-    return [index * step for index in range(math.ceil(beyond / step) + 1)]
+    return math.ceil(beyond / (STEP_SECONDS * SAMPLE_RATE)) + 1
 
 
 def read_tensors(path: str) -> dict[str, torch.Tensor]:

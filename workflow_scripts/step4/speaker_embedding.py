@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from workflow_scripts.common.errors import PreconditionError
-from workflow_scripts.step4.engine import Progress
+from workflow_scripts.step4.engine import REFERENCE, Mode, Observer, Progress, unobserved
 from workflow_scripts.step4.mel import MEL_BANDS
 from workflow_scripts.step4.model_files import PinnedFile
-from workflow_scripts.step4.parallel import collect, map_in_order
+from workflow_scripts.step4.parallel import Batch, Network, batches, map_in_order
 
 DIMENSION = 256
 WINDOW_FRAMES = 160
@@ -44,25 +45,33 @@ class _Encoder(nn.Module):  # type: ignore[misc,unused-ignore]
 class SpeakerEmbedding:
     """The encoder, loaded without unpickling anything but tensors."""
 
-    def __init__(self, file: PinnedFile) -> None:
+    def __init__(self, file: PinnedFile, mode: Mode = REFERENCE) -> None:
         self.model = file.verified()
         state = torch.load(str(file.path), map_location="cpu", weights_only=True)["model_state"]
-        self._encoder = _Encoder()
-        wanted = self._encoder.state_dict().keys()
+        encoder = _Encoder()
+        wanted = encoder.state_dict().keys()
         if not wanted <= state.keys():
             raise PreconditionError(f"{file.path.name} does not hold the weights of a GE2E encoder.")
-        self._encoder.load_state_dict({key: state[key] for key in wanted})
-        self._encoder.eval()
+        encoder.load_state_dict({key: state[key] for key in wanted})
+        self._network = Network(encoder, mode)
 
-    def embed(self, windows: MelSequence, progress: Progress) -> NDArray[np.float32]:
+    def embed(
+        self,
+        windows: MelSequence,
+        progress: Progress,
+        observer: Observer = unobserved,
+        batch_size: int = BATCH_WINDOWS,
+    ) -> NDArray[np.float32]:
         """Return one unit vector per window of mel frames `(160, 40)`: float32 `(windows, 256)`."""
 
-        def embed_batch(batch: range) -> NDArray[np.float32]:
-            mel = torch.from_numpy(np.stack([windows[index] for index in batch]))
-            with torch.inference_mode():
-                return np.asarray(self._encoder(mel).numpy(), np.float32)
+        def embed_batch(batch: Batch) -> NDArray[np.float32]:
+            return self._network(np.stack([windows[index] for index in batch]))
 
-        count = len(windows)
-        batches = [range(i, min(i + BATCH_WINDOWS, count)) for i in range(0, count, BATCH_WINDOWS)]
-        vectors = np.empty((count, DIMENSION), np.float32)
-        return collect(map_in_order(embed_batch, batches, progress), vectors)
+        vectors = np.empty((len(windows), DIMENSION), np.float32)
+        parts = batches(len(windows), batch_size)
+        answers = map_in_order(embed_batch, parts, self._network.mode, progress, partial(observer, "embeddings"))
+        # Kept as they are until the end, the answers would pin the large buffers that the networks free between
+        # them: an hour of sound then costs 200 MB more.
+        for part, answer in zip(parts, answers, strict=True):
+            vectors[part.start : part.stop] = answer
+        return vectors

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ SHORTEST_FRAMES = 20
 NO_SPEECH = -2
 SPEECH_MEL_POWER = 0.05
 """Mean mel power of speech as loud as the encoder was trained on."""
+PIECE_FRAMES = 4096
+"""Frames of a stretch that are looked at together, so that a long one takes no more memory than a short one."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,6 @@ class Windows:
 
     def __getitem__(self, chosen: NDArray[np.int64]) -> Windows:
         return Windows(self.start[chosen], self.end[chosen], self.stretch[chosen])
-
-    def apart(self) -> NDArray[np.bool_]:
-        """Which pairs of windows share no sound, bool `(n, n)`."""
-        return (self.start[:, None] >= self.end[None]) | (self.end[:, None] <= self.start[None])
 
 
 def windows_of(voice: NDArray[np.int64]) -> Windows:
@@ -58,6 +57,12 @@ def windows_of(voice: NDArray[np.int64]) -> Windows:
     return Windows(table[:, 0], table[:, 1], table[:, 2])
 
 
+class Mel(Protocol):
+    """Mel frames, sliced as float32 `(frames, 40)`."""
+
+    def __getitem__(self, part: slice, /) -> NDArray[np.float32]: ...
+
+
 class MelWindows:
     """The mel frames of windows, cut when they are asked for: float32 `(160, 40)` each.
 
@@ -66,10 +71,10 @@ class MelWindows:
     a neighbour's voice would.
     """
 
-    def __init__(self, mel: NDArray[np.float32], windows: Windows) -> None:
+    def __init__(self, mel: Mel, windows: Windows) -> None:
         self._mel = mel
         self._windows = windows
-        self._gains = _stretch_gains(mel, windows)
+        self._gains: dict[int, np.float32] = {}
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -77,17 +82,23 @@ class MelWindows:
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         if index >= len(self):
             raise IndexError(index)
-        start, end = self._windows.start[index], self._windows.end[index]
-        piece: NDArray[np.float32] = self._mel[start:end] * self._gains[self._windows.stretch[index]]
+        start, end = int(self._windows.start[index]), int(self._windows.end[index])
+        piece: NDArray[np.float32] = self._mel[start:end] * self._gain(int(self._windows.stretch[index]))
         if len(piece) < WINDOW_FRAMES:
             piece = np.tile(piece, (-(-WINDOW_FRAMES // len(piece)), 1))[:WINDOW_FRAMES]
         return piece
 
+    def _gain(self, stretch: int) -> np.float32:
+        """What brings a stretch to the level of speech."""
+        if stretch not in self._gains:  # two threads may both find it; they find the same
+            first, last = np.searchsorted(self._windows.stretch, [stretch, stretch + 1])
+            power = _mean_power(self._mel, int(self._windows.start[first]), int(self._windows.end[last - 1]))
+            self._gains[stretch] = np.float32(SPEECH_MEL_POWER / max(power, 1e-12))
+        return self._gains[stretch]
 
-def _stretch_gains(mel: NDArray[np.float32], windows: Windows) -> NDArray[np.float32]:
-    """What brings each stretch to the level of speech, float32 `(stretches,)`."""
-    bounds = np.nonzero(np.diff(windows.stretch, prepend=-1))[0]
-    lasts = np.append(bounds[1:], len(windows)) - 1 if len(windows) else bounds
-    spans = zip(windows.start[bounds], windows.end[lasts], strict=True)
-    powers = [float(mel[start:end].mean()) for start, end in spans]
-    return np.array([SPEECH_MEL_POWER / max(power, 1e-12) for power in powers], np.float32)
+
+def _mean_power(mel: Mel, start: int, end: int) -> float:
+    """The mean of some frames, however many."""
+    edges = [*range(start, end, PIECE_FRAMES), end]
+    means = [float(mel[first:last].mean()) for first, last in pairwise(edges)]
+    return float(np.average(means, weights=np.diff(edges)))

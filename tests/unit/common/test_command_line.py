@@ -169,8 +169,10 @@ def test_show_config_is_json_with_every_value_and_its_origin(run: RunToy, tmp_pa
             "batch_size": {"value": 8, "origin": "command line --batch-size"},
             "loud": {"value": False, "origin": "command line --loud"},
             "model": {"value": "m1", "origin": "default"},
+            "where": {"value": "auto", "origin": "default"},
             "torchscript": {"value": False, "origin": "default"},
             "torchscript_fallback": {"value": True, "origin": "default"},
+            "partial_success_ok": {"value": False, "origin": "default"},
             "workers": {"value": 1, "origin": "default"},
         },
     }
@@ -179,6 +181,35 @@ def test_show_config_is_json_with_every_value_and_its_origin(run: RunToy, tmp_pa
 def test_check_says_what_the_step_has_and_what_is_missing(run: RunToy) -> None:
     assert run("--check") == Ended(0, "capitals (toy)\n", "")
     assert run("--check", "--model", "missing") == Ended(3, "", "The model is missing. Fetch it.\n")
+
+
+def test_partial_success_is_a_success_where_the_step_says_so_and_is_told(run: RunToy, data_folder: Path) -> None:
+    put(data_folder, a="ok", b="refuse", c="blocked")
+    assert run("--no-partial-success-ok").code == 1
+    ended = run("--partial-success-ok", "--force")
+    assert ended.code == 0
+    summary, told = ended.out.splitlines()[-2:]
+    assert summary == "[INFO] STEP9: 1 blocked, 1 failed, 1 succeeded"
+    assert told.startswith("[WARNING] STEP9: partial success: 2 of 3 did not succeed, as said above; the exit")
+    assert "[ERROR] b.txt: there is no text in it. Look at it." in ended.out
+    assert (data_folder / ".workflow" / "b" / "STEP9.failed.json").exists()
+    again = run("--partial-success-ok")  # what is up to date counts, and what failed is tried again
+    assert again.code == 0 and "1 blocked, 1 failed, 1 up to date" in again.out
+
+
+@pytest.mark.parametrize("texts", [{"a": "refuse"}, {"a": "refuse", "b": "blocked"}])
+def test_a_run_in_which_nothing_succeeds_is_a_failure_whatever_is_tolerated(
+    run: RunToy, data_folder: Path, texts: dict[str, str]
+) -> None:
+    put(data_folder, **texts)
+    ended = run("--partial-success-ok")
+    assert ended.code == 1 and "partial success" not in ended.out
+
+
+def test_tolerating_failures_says_nothing_where_none_is(run: RunToy, data_folder: Path) -> None:
+    put(data_folder, a="ok")
+    ended = run("--partial-success-ok")
+    assert ended.code == 0 and "partial success" not in ended.out
 
 
 def test_another_parameter_file_can_be_named(run: RunToy, data_folder: Path, tmp_path: Path) -> None:
@@ -239,6 +270,26 @@ def test_asking_for_cuda_where_there_is_none_is_said_and_the_cpu_used(
     assert ended.code == 0
     assert "[WARNING] CUDA was asked for but is not available here: using the CPU." in ended.out
     assert "CUDA was asked" not in run("--device", "cuda").out  # nothing is left to do
+
+
+def test_where_the_command_line_says_nothing_the_parameters_say_where_to_compute(
+    run: RunToy, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflow_scripts.common.devices.cuda_available", lambda: False)
+    put(data_folder, a="ok", b="ok")
+    assert "CUDA was asked for but is not available" in run("--where=cuda", str(data_folder / "a.txt")).out
+    assert "CUDA was asked for" not in run("--where=cuda", "--device=cpu", str(data_folder / "b.txt")).out
+
+
+def test_what_may_be_downloaded_is_fetched_before_a_run_and_never_for_a_look(
+    run: RunToy, data_folder: Path
+) -> None:
+    put(data_folder, a="ok")
+    for look in ("--dry-run", "--check", "--show-config"):
+        assert run(look, "--model=far").code == 0
+    assert not (data_folder / "fetched").exists()
+    assert run("--model=far").code == 0
+    assert (data_folder / "fetched").read_text() == "far\n"
 
 
 @pytest.mark.parametrize("text", ["ok", "refuse", "bug", "blocked", "disk"])

@@ -78,6 +78,26 @@ def test_a_path_does_not_depend_on_where_the_next_process_starts(monkeypatch: py
     assert resolve((FOLDER,), None, {"output_dir": "~/out"}).output_dir == Path("/home/somebody/out")
 
 
+def test_another_variable_may_set_a_value_and_two_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    width = Parameter("width", float, 1.0, "A width", env="TOY_WIDTH", also=("TOY_OLD_WIDTH",))
+    monkeypatch.delenv("TOY_WIDTH", raising=False)
+    monkeypatch.setenv("TOY_OLD_WIDTH", "2")
+    found = resolve((width,), None, {})
+    assert (found.width, found.origin("width")) == (2.0, "environment TOY_OLD_WIDTH")
+    monkeypatch.setenv("TOY_WIDTH", "2.0")  # the same in other words
+    assert resolve((width,), None, {}).origin("width") == "environment TOY_WIDTH"
+    monkeypatch.setenv("TOY_WIDTH", "3")
+    with pytest.raises(UsageError) as error:
+        resolve((width,), None, {"width": "4"})
+    assert str(error.value) == (
+        "width cannot be '3' (environment TOY_WIDTH) and '2' (environment TOY_OLD_WIDTH) at once. "
+        "Keep one of the variables."
+    )
+    parser = argparse.ArgumentParser()
+    add_options(parser, (width,))
+    assert "TOY_WIDTH, TOY_OLD_WIDTH" in " ".join(parser.format_help().split())
+
+
 GOOD = [
     (THRESHOLD, 1, 1.0),
     (THRESHOLD, "1e-3", 0.001),
@@ -214,6 +234,16 @@ def test_the_fingerprint_holds_what_affects_the_result_alone() -> None:
 def test_an_unknown_setting_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nothing"):
         _ = Settings([]).nothing
+
+
+def test_a_step_of_the_controller_reads_no_dotenv_but_takes_what_it_was_given(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_folder.mkdir()
+    (data_folder / ".env").write_text("SOMEBODY_ELSES_TOKEN=secret\n")
+    monkeypatch.setenv("WORKFLOW_STEP_RUN", "/a/folder")
+    load_dotenv()
+    assert "SOMEBODY_ELSES_TOKEN" not in os.environ
 
 
 def test_lines_of_a_dotenv_file(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ of `prepare` and `release` one to `prepared` in the data folder.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -84,9 +85,11 @@ class ToyStep(Step[Text]):
         Parameter("suffix", str, "!", "What is put after the text"),
         Parameter("batch_size", int, 32, "Characters at once", 1, 64, affects_result=False),
         Parameter("loud", bool, False, "Whether there is a warning"),
-        Parameter("model", str, "m1", "Which model", choices=("m1", "m2", "missing"), affects_result=False),
+        Parameter("model", str, "m1", "Which model", choices=("m1", "m2", "missing", "far"), affects_result=False),
+        Parameter("where", str, "auto", "Where to compute", choices=("auto", "cpu", "cuda"), affects_result=False),
         Parameter("torchscript", bool, False, "Whether to use TorchScript", affects_result=False),
         Parameter("torchscript_fallback", bool, True, "Whether to do without it", affects_result=False),
+        Parameter("partial_success_ok", bool, False, "Whether failures are tolerated", affects_result=False),
         Parameter("workers", int, 1, "Texts at once", 1, 16, affects_result=False),
     )
     uses_accelerator = True
@@ -118,7 +121,16 @@ class ToyStep(Step[Text]):
         if params.model == "missing":
             raise PreconditionError("The model is missing.", hint="Fetch it.")
 
-    def batch_size(self, params: Settings) -> int:
+    def fetch(self, params: Settings, log: logging.Logger) -> None:
+        """Say so, where a model is to be fetched."""
+        if params.model == "far":
+            note("fetched", params.model)
+
+    def device(self, params: Settings, asked: str | None) -> str:
+        """As the command line says, else as the parameter does."""
+        return asked or str(params.where)
+
+    def batch_size(self, params: Settings, device: str) -> int:
         """As the parameter says."""
         return int(params.batch_size)
 
@@ -133,6 +145,10 @@ class ToyStep(Step[Text]):
     def workers(self, params: Settings) -> int:
         """As the parameter says."""
         return int(params.workers)
+
+    def partial_success_ok(self, params: Settings) -> bool:
+        """As the parameter says."""
+        return bool(params.partial_success_ok)
 
     def prepare(self, job: Job) -> None:
         """Say so."""

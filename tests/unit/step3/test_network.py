@@ -170,15 +170,21 @@ class TestChecking:
         assert exact.seen == [[10, 70, 80]]  # the first of all is a sample
         assert (checked.windows, checked.asked_again) == (5, 3)
 
-    def test_of_those_without_doubt_every_twentieth_is_asked_again_however_they_come(self) -> None:
+    def test_after_twenty_without_doubt_one_is_asked_again_however_they_come(self) -> None:
         for size in (1, 3, 20, 50):
             quick, exact = Constant(0.01), Constant()
             checked = CheckedNetwork(quick, exact, below_half)
             numbers = [number % 40 for number in range(45)]
             found = [checked(windows_saying(*numbers[n : n + size]))[0][:, 0] for n in range(0, 45, size)]
-            assert [number for batch in exact.seen for number in batch] == [0, 20, 0]
-            off = [0 if place % 20 == 0 else 0.01 for place in range(45)]
+            assert [number for batch in exact.seen for number in batch] == [0, 21, 2]
+            off = [0 if place % 21 == 0 else 0.01 for place in range(45)]
             np.testing.assert_allclose(np.concatenate(found) - np.array(numbers) / 100, off, atol=1e-6)
+
+    def test_the_twenty_are_counted_from_the_last_that_was_asked_again(self) -> None:
+        exact = Constant()
+        checked = CheckedNetwork(Constant(0.01), exact, below_half)
+        checked(windows_saying(*range(10), 90, *range(11, 40)))
+        assert exact.seen == [[0, 90, 31]]
 
     def test_where_nothing_is_asked_again_the_exact_network_is_not_called(self) -> None:
         exact = Constant()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from workflow_scripts.common.audio_parameters import PARAMETERS
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -20,13 +22,7 @@ FRAMES_PER_SECOND = 100
 @pytest.fixture(autouse=True)
 def no_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """No token or setting from outside."""
-    for name in (
-        "HF_TOKEN",
-        "PYANNOTE_TOKEN",
-        "AUDIO_ENGINE",
-        "SPEECH_DETECTION_THRESHOLD",
-        "MIN_SPEECH_DURATION_MS",
-    ):
+    for name in ("HF_TOKEN", "PYANNOTE_TOKEN", *(name for one in PARAMETERS for name in one.variables)):
         monkeypatch.delenv(name, raising=False)
 
 

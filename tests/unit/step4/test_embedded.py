@@ -12,7 +12,10 @@ import pytest
 
 from workflow_scripts.common.ffmpeg import decode_pcm
 from workflow_scripts.step4.embedded import EmbeddedEngine
-from workflow_scripts.step4.engine import Diarization, SpeakerCount
+from workflow_scripts.step4.engine import REFERENCE, Diarization, Mode, SpeakerCount
+from workflow_scripts.step4.model_files import segmentation_file
+from workflow_scripts.step4.segmentation import SpeakerSegmentation
+from workflow_scripts.step4.sound import record
 
 MEDIA = Path(__file__).parents[4] / "shared" / "media"
 ANY = SpeakerCount()
@@ -53,6 +56,60 @@ def test_speech_and_labels_agree_and_labels_count_up(found: Diarization) -> None
     assert 0.7 < heard.mean() < 0.8  # 74.9 % in the reference
     assert found.turns[0].speaker == "SPEAKER_00"
     assert found.duration == 30.0
+
+
+def test_a_sound_in_a_file_gives_the_answer_of_the_same_sound_in_memory(
+    engine: Any, sample: np.ndarray, found: Diarization, tmp_path: Path
+) -> None:
+    samples = np.rint(sample * 32768).astype("<i2")
+    assert np.array_equal(samples / np.float32(32768), sample)
+    with record([samples[:99_999].tobytes(), samples[99_999:].tobytes()], tmp_path) as sound:
+        heard = engine.diarize(sound, ANY, lambda *_: None)
+    assert heard == found
+    assert [turn.score for turn in heard.turns] == [turn.score for turn in found.turns]
+
+
+def test_how_surely_speech_is_heard_goes_with_where_it_is_found(found: Diarization) -> None:
+    assert found.heard.shape == (300,) and found.heard.min() >= 0 and found.heard.max() <= 1
+    moments = np.arange(0.05, 30, 0.1)
+    speech = np.array([any(s.start <= moment < s.end for s in found.speech) for moment in moments])
+    assert found.heard[speech].mean() > 0.8 and found.heard[~speech].mean() < 0.2
+    assert all(turn.score is not None and 0.5 < turn.score <= 1 for turn in found.turns)
+
+
+def test_every_batch_of_the_networks_is_told(engine: Any, sample: np.ndarray) -> None:
+    told: list[tuple[str, int, float]] = []
+    engine.diarize(sample, ANY, lambda *_: None, lambda *batch: told.append(batch))
+    assert sum(items for kind, items, _ in told if kind == "segmentation") == 51
+    assert 20 < sum(items for kind, items, _ in told if kind == "embeddings") < 75
+    assert all(seconds > 0 for *_, seconds in told)
+
+
+def test_half_precision_is_computed_where_it_is_asked_for(
+    engine: Any, sample: np.ndarray, sample_reference: Any, found: Diarization, error_rate: Any
+) -> None:
+    half = EmbeddedEngine.installed(0.5, 0.3, Mode("cpu", "bfloat16"))
+    assert engine.mode == REFERENCE and str(half.mode) == "CPU bfloat16"
+    other = listen(half, sample)
+    assert not np.array_equal(other.heard, found.heard)  # not the same numbers
+    assert error_rate(other, sample_reference) < 0.15  # on a clean recording they do no harm
+
+
+def test_half_precision_loses_the_speech_of_a_quiet_recording_in_an_echoing_room(
+    engine: Any, sample: np.ndarray
+) -> None:
+    rng = np.random.default_rng(0)
+    echo = rng.normal(size=8000) * np.exp(-np.arange(8000) / 1160)
+    echo[0] = 4
+    far = np.convolve(sample, echo)[: len(sample)]
+    far = far / far.std() + 0.1 * rng.normal(size=len(far))
+    quiet = (np.rint(far * 0.001 * 32768) / 32768).astype(np.float32)
+    modes = [REFERENCE, Mode("cpu", "bfloat16")]
+    networks = [SpeakerSegmentation(segmentation_file(), mode) for mode in modes]
+    heard = [np.concatenate(list(network.chunks(quiet, lambda *_: None))).max(axis=2) for network in networks]
+    shares = [float((probability >= 0.5).mean()) for probability in heard]
+    assert shares[0] > 0.25 and shares[1] < 0.05  # the detector, always in FP32, keeps the engine from it
+    assert len(listen(engine, quiet).turns) > 0
 
 
 @pytest.mark.parametrize("wanted", [1, 2, 3])

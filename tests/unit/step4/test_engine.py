@@ -57,3 +57,22 @@ def test_samples_that_are_no_numbers_become_silence_and_loud_ones_full_scale() -
 def test_a_stereo_sound_is_refused() -> None:
     with pytest.raises(ValueError, match="one axis"):
         clean_waveform(np.zeros((2, 10), np.float32))
+
+
+def test_a_turn_has_the_mean_of_the_score_over_it_and_every_tenth_its_own() -> None:
+    score = np.concatenate([np.full(100, 0.5), np.full(50, 1.0), np.zeros(58)]).astype(np.float32)
+    found = diarization([(0.5, 1.5, "a"), (1.5, 2, "b")], 2.07, score)
+    assert [turn.score for turn in found.turns] == [0.75, 0.0]
+    assert found.heard.dtype == np.float32
+    assert found.heard.tolist() == [0.5] * 10 + [1.0] * 5 + [0.0] * 6
+
+
+def test_where_nobody_says_how_sure_it_is_there_is_no_score() -> None:
+    found = diarization([(0, 1, "a")], 2)
+    assert found.turns[0].score is None and len(found.heard) == 0
+
+
+@given(st.integers(1, 5000))
+def test_there_is_a_value_for_every_tenth_that_has_begun(samples: int) -> None:
+    score = np.full(1 + samples // 160, 0.25, np.float32)
+    assert diarization([], samples / 16000, score).heard.tolist() == [0.25] * -(-samples // 1600)

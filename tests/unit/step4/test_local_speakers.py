@@ -12,6 +12,8 @@ from workflow_scripts.step4.local_speakers import (
     LocalSpeech,
     leading_voice,
     local_speech,
+    packed,
+    unpacked,
     voices,
 )
 from workflow_scripts.step4.windows import NO_SPEECH, windows_of
@@ -24,7 +26,7 @@ def heard(truth: np.ndarray, orders: np.random.Generator) -> LocalSpeech:
     active = np.stack(
         [padded[c * STEP_FRAMES : c * STEP_FRAMES + CHUNK_FRAMES][:, orders.permutation(3)] for c in range(chunks)]
     )
-    return LocalSpeech(active, truth.max(axis=1).astype(np.float32), truth.sum(axis=1).astype(np.float32))
+    return LocalSpeech(packed(active), truth.max(axis=1).astype(np.float32), truth.sum(axis=1).astype(np.float32))
 
 
 def dialogue() -> np.ndarray:
@@ -39,6 +41,11 @@ def dialogue() -> np.ndarray:
     ):
         truth[start:end, who] = True
     return truth
+
+
+def test_activity_comes_out_of_its_bits_as_it_went_in() -> None:
+    active = np.random.default_rng(0).random((4, 500, 3)) < 0.5
+    assert packed(active).shape == (4, 500) and np.array_equal(unpacked(packed(active)), active)
 
 
 def test_a_voice_keeps_its_name_although_its_output_changes_from_chunk_to_chunk() -> None:
@@ -66,7 +73,7 @@ def test_nobody_is_active_outside_speech() -> None:
     speech[100:600] = True
     inside = local.within(speech)
     assert set(np.nonzero(inside.count)[0]) <= set(range(100, 600))
-    assert inside.active.sum() < local.active.sum()
+    assert 0 < inside.active(0, len(inside)).sum() < local.active(0, len(local)).sum()
     leading = leading_voice(inside, voices(inside))
     assert (leading[:100] == NO_VOICE).all() and (leading[600:] == NO_VOICE).all()
 
@@ -75,7 +82,7 @@ def test_probabilities_of_the_network_land_at_their_time() -> None:
     probabilities = np.zeros((2, 293, 3), np.float32)
     probabilities[0, 100:150, 0] = 1.0  # frames of 16.875 ms, the first centred on 31 ms: 1.72 to 2.55 s
     probabilities[1, 70:120, 1] = 1.0
-    local = local_speech(probabilities, 600)
+    local = local_speech(iter([probabilities[:1], probabilities[1:]]), 2, 600)
     both = np.nonzero(local.score > 0.9)[0] / 100
     assert abs(both[0] - 1.71) < 0.02 and abs(both[-1] - 2.53) < 0.02
     assert local.count.max() == 1

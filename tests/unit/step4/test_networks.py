@@ -15,9 +15,13 @@ import pytest
 import torch
 
 from workflow_scripts.common.errors import PreconditionError
-from workflow_scripts.step4.mel import mel_spectrogram
+from workflow_scripts.step4.engine import Mode
+from workflow_scripts.step4.mel import BLOCK_FRAMES as MEL_BLOCK
+from workflow_scripts.step4.mel import MelSpectrogram
 from workflow_scripts.step4.model_files import PinnedFile, ge2e_file, silero_file
-from workflow_scripts.step4.segmentation import PyanNet, chunk_starts, read_tensors
+from workflow_scripts.step4.parallel import Network, batches, map_in_order
+from workflow_scripts.step4.segmentation import PyanNet, chunk_count, read_tensors
+from workflow_scripts.step4.sound import mean_power
 from workflow_scripts.step4.speaker_embedding import SpeakerEmbedding
 from workflow_scripts.step4.voice_activity import BLOCK_FRAMES, VoiceActivity
 
@@ -46,6 +50,10 @@ def test_the_segmentation_network_computes_what_pyannotes_own_class_computes() -
         expected, found = original(wave), own(wave)
     assert found.shape == (2, 293, 3)
     assert (expected - found).abs().max() < 1e-5
+
+
+def mel_spectrogram(sound: np.ndarray) -> np.ndarray:
+    return MelSpectrogram(sound, mean_power(sound))[:]
 
 
 class Payload:
@@ -130,8 +138,63 @@ def test_a_long_spectrogram_is_that_of_its_parts() -> None:
     assert np.allclose(whole[:4990], part[:4990], rtol=1e-4)
 
 
+def test_a_spectrogram_is_the_same_wherever_one_looks_first() -> None:
+    sound = np.random.default_rng(0).normal(size=(3 * MEL_BLOCK + 50) * 160).astype(np.float32) * 0.2
+    spectrogram = MelSpectrogram(sound, 0.04)
+    spans = [slice(2 * MEL_BLOCK - 10, 3 * MEL_BLOCK + 20), slice(0, 5), slice(MEL_BLOCK, MEL_BLOCK), slice(7, 8)]
+    pieces = [spectrogram[span] for span in spans]
+    whole = spectrogram[:]
+    assert len(whole) == len(spectrogram) == 3 * MEL_BLOCK + 51
+    assert all(np.array_equal(piece, whole[span]) for piece, span in zip(pieces, spans, strict=True))
+
+
 @pytest.mark.parametrize(("samples", "chunks"), [(0, 0), (1, 1), (80000, 1), (80001, 2), (480000, 51)])
 def test_chunks_cover_the_sound(samples: int, chunks: int) -> None:
-    starts = chunk_starts(samples)
-    assert len(starts) == chunks
-    assert not starts or starts[-1] + 80000 >= samples
+    count = chunk_count(samples)
+    assert count == chunks
+    assert not count or (count - 1) * 8000 + 80000 >= samples
+
+
+class Thirds(torch.nn.Module):  # type: ignore[misc,unused-ignore]
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = torch.nn.Linear(2, 1, bias=False)
+        torch.nn.init.constant_(self.factor.weight, 1 / 3)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return self.factor(batch)
+
+
+@pytest.mark.parametrize(
+    ("half", "least", "most"), [(None, 0, 1e-7), ("bfloat16", 1e-4, 4e-3), ("float16", 1e-5, 5e-4)]
+)
+def test_a_network_is_computed_in_its_mode_and_answers_in_single_precision(
+    half: str | None, least: float, most: float
+) -> None:
+    answer = Network(Thirds(), Mode("cpu", half))(np.ones((1, 2), np.float32))
+    assert answer.dtype == np.float32
+    assert least <= abs(float(answer[0, 0]) - 2 / 3) <= most
+
+
+def test_batches_come_back_in_order_and_each_is_told_with_its_size() -> None:
+    told: list[int] = []
+    steps: list[tuple[int, int]] = []
+    answers = map_in_order(
+        lambda batch: np.array(batch, np.float32),
+        batches(50, 8),
+        Mode(),
+        lambda done, total: steps.append((done, total)),
+        lambda items, seconds: told.append(items if seconds >= 0 else -1),
+    )
+    assert np.concatenate(list(answers)).tolist() == list(range(50))
+    assert told == [8] * 6 + [2]
+    assert steps == [(done, 7) for done in range(1, 8)]
+    assert batches(0, 8) == []
+
+
+def test_what_goes_wrong_in_a_batch_is_raised_as_it_is() -> None:
+    def broken(_batch: range) -> np.ndarray:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.cuda.OutOfMemoryError, match="CUDA out of memory"):
+        list(map_in_order(broken, batches(50, 8), Mode(), lambda *_: None, lambda *_: None))

@@ -17,15 +17,19 @@ import pytest
 
 from workflow_scripts.common.artifacts.audio import read_audio
 from workflow_scripts.common.artifacts.rttm import read_rttm
+from workflow_scripts.common.artifacts.turns import read_turns
+from workflow_scripts.common.audio_parameters import PARAMETERS
 from workflow_scripts.common.devices import Rung
 from workflow_scripts.common.errors import PreconditionError, UsageError
+from workflow_scripts.common.ffmpeg import decode_pcm
 from workflow_scripts.common.manifest import FileRecord
 from workflow_scripts.common.media import probe, write_media
 from workflow_scripts.common.projects import Project, Video
 from workflow_scripts.common.settings import resolve
 from workflow_scripts.common.step import Job, Result
 from workflow_scripts.step4 import run_audio_analysis as step_module
-from workflow_scripts.step4.run_audio_analysis import PARAMETERS, RunAudioAnalysis, decode_sound, speaker_count
+from workflow_scripts.step4.run_audio_analysis import RunAudioAnalysis
+from workflow_scripts.step4.sound import record
 
 RATE = 16000
 SCRIPT = Path(step_module.__file__)
@@ -146,10 +150,11 @@ def test_pyannote_runs_where_a_local_model_is_configured(
 
 
 def test_the_sound_is_on_the_pictures_clock_and_as_loud_as_it_is(tmp_path: Path) -> None:
-    sound = np.zeros(3 * RATE, np.float32)
-    sound[RATE : RATE + 1600] = 0.25
-    path = write_video(tmp_path / "beep.mp4", 4, sound)
-    decoded = decode_sound(path, 4 * RATE)
+    beep = np.zeros(3 * RATE, np.float32)
+    beep[RATE : RATE + 1600] = 0.25
+    path = write_video(tmp_path / "beep.mp4", 4, beep)
+    with record(decode_pcm(path, RATE, samples=4 * RATE), tmp_path) as sound:
+        decoded = sound[0 : len(sound)]
     assert decoded.shape == (64000,) and decoded.dtype == np.float32
     loud = np.nonzero(np.abs(decoded) > 0.1)[0]
     assert abs(loud[0] - RATE) < 320 and abs(loud[-1] - RATE - 1600) < 640
@@ -157,10 +162,10 @@ def test_the_sound_is_on_the_pictures_clock_and_as_loud_as_it_is(tmp_path: Path)
     assert not decoded[3 * RATE + 2048 :].any()
 
 
-def test_contradicting_numbers_of_speakers_are_a_usage_error() -> None:
-    params = resolve(PARAMETERS, None, {"num_speakers": "2", "max_speakers": "3"})
-    with pytest.raises(UsageError, match="do not agree"):
-        speaker_count(params)
+def test_contradicting_settings_are_a_usage_error_before_anything_starts() -> None:
+    for given in ({"num_speakers": "2", "max_speakers": "3"}, {"profile": "cpu", "audio_device": "cuda"}):
+        with pytest.raises(UsageError, match="contradict"):
+            RunAudioAnalysis().check(resolve(PARAMETERS, None, given))
 
 
 def test_pyannote_without_token_or_folder_is_refused_before_anything_starts() -> None:
@@ -201,3 +206,96 @@ def test_from_the_shell_a_finished_video_is_not_done_again(
     assert manifest["state"] == "succeeded"
     assert FileRecord(**manifest["outputs"]["audio"]).matches(video.root)
     assert [model["name"] for model in manifest["models"]] == [model.name for model in engine.models]
+
+
+def test_the_turns_of_the_viewer_are_those_delivered_with_scores_and_what_everybody_speaks(talk: Any) -> None:
+    video, result, _ = talk
+    path = video.workflow / "turns.json"
+    turns, delivered = read_turns(path), read_rttm(result.outputs["rttm"])
+    assert [turn.speaker for turn in turns] == [turn.speaker for turn in delivered]
+    assert all(turn.score is not None and 0.3 < turn.score <= 1 for turn in turns)
+    told = json.loads(path.read_text())
+    assert told["engine"] == result.counts["engine"] and told["frames"] == 775
+    assert len(told["heard"]) == 310
+    for label, speaker in told["speakers"].items():
+        spoken = sum(turn.duration for turn in turns if turn.speaker == label)
+        assert speaker["seconds"] == pytest.approx(spoken, abs=0.01)
+
+
+def test_the_log_says_profile_and_mode_and_the_metrics_are_written(talk: Any, data_folder: Path) -> None:
+    _, result, log = talk
+    assert "AUDIO_PROFILE=gpu_fp32 appliqué (AMP=0, batch_size=8, FP32 pur sur CPU - référence)" in log
+    assert (result.counts["mode"], result.counts["half"]) == ("CPU FP32", None)
+    video = lay_out(data_folder / "short", 3, np.zeros(3 * RATE, np.float32))
+    run(video, {}, [])
+    (metrics,) = (data_folder / "logs").glob("audio_metrics_*.csv")
+    assert "clip.mp4,finished" in metrics.read_text()
+    (perf,) = (data_folder / "profiling").glob("audio_perf_*.json")
+    assert json.loads(perf.read_text())["videos"][0]["mode"] == "CPU FP32"
+
+
+def test_a_silent_sound_and_a_clipped_one_are_said(tmp_path: Path, sample: np.ndarray) -> None:
+    log: list[str] = []
+    silent = run(lay_out(tmp_path / "silent", 3, np.zeros(3 * RATE, np.float32)), {}, log)
+    assert silent.counts["speech_frames"] == 0 and silent.counts["sound"] is True
+    assert "clip.mp4: its sound is silent from beginning to end." in log
+    loud = np.clip(sample[: 12 * RATE] * 200, -1, 1)
+    run(lay_out(tmp_path / "loud", 12, loud), {}, log)
+    assert any("of its sound is clipped" in line for line in log)
+
+
+def test_nothing_of_the_decoded_sound_stays_beside_the_video(talk: Any) -> None:
+    video, _, _ = talk
+    assert sorted(path.name for path in video.workflow.iterdir()) == ["media.json", "turns.json"]
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "device"),
+    [
+        ({}, None, "cpu"),
+        ({}, "cuda", "cuda"),
+        ({"audio_device": "cuda"}, None, "cuda"),
+        ({"audio_device": "cuda"}, "cpu", "cpu"),
+        ({"profile": "cpu"}, None, "cpu"),
+    ],
+)
+def test_the_embedded_engine_takes_a_gpu_only_when_asked_by_name(
+    given: Mapping[str, str], asked: str | None, device: str
+) -> None:
+    assert RunAudioAnalysis().device(resolve(PARAMETERS, None, given), asked) == device
+
+
+def test_pyannote_takes_a_gpu_where_there_is_one(tiny_pipeline: Path) -> None:
+    params = resolve(PARAMETERS, None, {"pyannote_model": str(tiny_pipeline)})
+    assert RunAudioAnalysis().device(params, None) == "auto"
+
+
+def test_a_device_on_the_command_line_that_contradicts_the_profile_is_refused() -> None:
+    with pytest.raises(UsageError, match="--device cuda contradicts"):
+        RunAudioAnalysis().device(resolve(PARAMETERS, None, {"profile": "cpu_only"}), "cuda")
+
+
+def test_what_was_computed_in_half_precision_is_made_again_when_fp32_is_wanted(
+    data_folder: Path, finish: Any
+) -> None:
+    video = Video(Project.at(data_folder / "projets_extraits" / "p"), "clip.mp4")
+    step = RunAudioAnalysis()
+    assert step.left_to_do(video, resolve(PARAMETERS, None, {})) is None
+    finish(video, "STEP4", {}, counts={"half": "float16"})
+    assert "float16" in (step.left_to_do(video, resolve(PARAMETERS, None, {})) or "")
+    assert step.left_to_do(video, resolve(PARAMETERS, None, {"profile": "gpu_optimized"})) is None
+
+
+def test_a_pipeline_that_is_on_the_hub_is_fetched_before_anything_is_planned(
+    monkeypatch: pytest.MonkeyPatch, tiny_pipeline: Path
+) -> None:
+    monkeypatch.setenv("PYANNOTE_TOKEN", "a token")
+    asked: list[str] = []
+    monkeypatch.setattr("workflow_scripts.step4.engines.ready_folder", lambda: None)
+    monkeypatch.setattr("workflow_scripts.step4.engines.hub_folder", lambda token: asked.append(token))
+    step = RunAudioAnalysis()
+    step.fetch(resolve(PARAMETERS, None, {"engine": "embedded"}), logging.getLogger("test"))
+    step.fetch(resolve(PARAMETERS, None, {"pyannote_model": str(tiny_pipeline)}), logging.getLogger("test"))
+    assert asked == []
+    step.fetch(resolve(PARAMETERS, None, {}), logging.getLogger("test"))
+    assert asked == ["a token"]

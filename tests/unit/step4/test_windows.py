@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.step4.windows import NO_SPEECH, SHORTEST_FRAMES, MelWindows, windows_of
+from workflow_scripts.step4.windows import NO_SPEECH, SHORTEST_FRAMES, SPEECH_MEL_POWER, MelWindows, windows_of
 
 voice_series = st.lists(st.tuples(st.integers(1, 400), st.sampled_from([NO_SPEECH, -1, 0, 1])), max_size=8).map(
     lambda parts: np.concatenate([np.zeros(0, np.int64), *(np.full(n, v, np.int64) for n, v in parts)])
@@ -42,6 +42,13 @@ def test_a_short_stretch_is_repeated_until_the_window_is_full() -> None:
     (piece,) = cut(mel, voice)
     assert piece.shape == (160, 40) and piece.dtype == np.float32
     assert np.array_equal(piece[:50], piece[50:100])
+
+
+def test_a_stretch_of_minutes_is_brought_to_its_level_like_a_short_one() -> None:
+    mel = np.random.default_rng(0).random((10_000, 40), np.float32) * np.linspace(0.1, 4, 10_000)[:, None]
+    mel = mel.astype(np.float32)
+    windows = MelWindows(mel, windows_of(np.zeros(len(mel), np.int64)))
+    assert np.allclose(windows[5], mel[200:360] * (SPEECH_MEL_POWER / mel.mean()), rtol=1e-4)
 
 
 def test_the_level_of_a_stretch_does_not_change_its_windows() -> None:

@@ -25,15 +25,19 @@ DIMENSION, DISCRIMINANT = 32, 16
 SECONDS = 2.0
 
 
-def build(folder: Path, seed: int = 0) -> Path:
-    """Write the pipeline into `folder` and return it."""
+def build(folder: Path, seed: int = 0, weights: Path | None = None) -> Path:
+    """Write the pipeline into `folder` and return it.
+
+    `weights` are those of a trained segmentation network, to hear real speech; speakers are told apart by chance.
+    """
     import numpy as np
     import torch
     import yaml
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _save(_segmentation(seed), folder / "segmentation")
+        network = _segmentation(seed) if weights is None else _trained_segmentation(weights)
+        _save(network, folder / "segmentation")
         _save(_embedding(folder.parent), folder / "embedding")
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -55,7 +59,7 @@ def build(folder: Path, seed: int = 0) -> Path:
         "dependencies": {"pyannote.audio": "4.0.0"},
         "pipeline": {"name": "pyannote.audio.pipelines.SpeakerDiarization", "params": params},
         "params": {
-            "segmentation": {"min_duration_off": 0.0},
+            "segmentation": {"min_duration_off": 0.0} | ({} if weights is None else {"threshold": 0.5}),
             "clustering": {"threshold": 0.6, "Fa": 0.07, "Fb": 0.8},
         },
     }
@@ -85,6 +89,29 @@ def _segmentation(seed: int) -> Any:
     model.build()
     with torch.no_grad():
         model.classifier.weight.mul_(20.0)  # random weights would sit on one class
+    return model
+
+
+def _trained_segmentation(weights: Path) -> Any:
+    from pyannote.audio.core.task import Problem, Resolution, Specifications
+    from pyannote.audio.models.segmentation import PyanNet
+
+    from workflow_scripts.step4.segmentation import CHUNK_SECONDS, read_tensors
+
+    model = PyanNet(
+        sincnet={"stride": 10},
+        lstm={"hidden_size": 128, "num_layers": 4, "bidirectional": True, "monolithic": True, "dropout": 0.0},
+        linear={"hidden_size": 128, "num_layers": 2},
+    )
+    model.specifications = Specifications(
+        problem=Problem.MULTI_LABEL_CLASSIFICATION,
+        resolution=Resolution.FRAME,
+        duration=CHUNK_SECONDS,
+        classes=["speaker#1", "speaker#2", "speaker#3"],
+        permutation_invariant=True,
+    )
+    model.build()
+    model.load_state_dict(read_tensors(str(weights)))
     return model
 
 

@@ -6,11 +6,11 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from workflow_scripts.common.atomic import atomic_writer
 from workflow_scripts.common.errors import ArtifactError
@@ -57,6 +57,28 @@ def load_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ArtifactError(path, "holds no JSON object.")
     return data
+
+
+EntryT = TypeVar("EntryT")
+
+
+def read_entries(path: Path, key: str, what: str, make: Callable[[Any], EntryT]) -> tuple[EntryT, ...]:
+    """The list under a key of a JSON object, each entry made into a value.
+
+    Args:
+        what: what an entry is, for people.
+        make: raises TypeError or ValueError where an entry is something else.
+
+    Raises:
+        ArtifactError: the file is missing or damaged, holds no such list, or an entry is something else.
+    """
+    entries = load_json(path).get(key)
+    if not isinstance(entries, list):
+        raise ArtifactError(path, f"holds no list of {what}s.")
+    try:
+        return tuple(make(entry) for entry in entries)
+    except (TypeError, ValueError) as error:
+        raise ArtifactError(path, f"holds an entry that is no {what} ({error}).") from error
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.common.artifacts.files import compact, load_json, rate_in_json
+from workflow_scripts.common.artifacts.files import compact, rate_in_json, read_entries
 from workflow_scripts.common.atomic import atomic_writer
 from workflow_scripts.common.clock import FrameClock
-from workflow_scripts.common.errors import ArtifactError
 from workflow_scripts.common.timeline import Transition
 
 NAME = "shots.json"
@@ -39,19 +38,13 @@ def read_transitions(path: Path) -> tuple[Transition, ...]:
     Raises:
         ArtifactError: the file is missing, or holds something else.
     """
-    entries = load_json(path).get("transitions")
-    if not isinstance(entries, list):
-        raise ArtifactError(path, "holds no list of transitions.")
-    return tuple(_transition(path, entry) for entry in entries)
+    return read_entries(path, "transitions", "transition", _transition)
 
 
-def _transition(path: Path, entry: Any) -> Transition:
-    try:
-        one = Transition(**entry)
-        if one.kind not in ("hard", "gradual"):
-            raise ValueError(f"{one.kind!r} is no kind of transition")
-        if not all(isinstance(frame, int) for frame in (one.cut, one.first, one.last)):
-            raise ValueError("a frame number is not whole")
-    except (TypeError, ValueError) as error:
-        raise ArtifactError(path, f"holds an entry that is no transition ({error}).") from error
+def _transition(entry: Any) -> Transition:
+    one = Transition(**entry)
+    if one.kind not in ("hard", "gradual"):
+        raise ValueError(f"{one.kind!r} is no kind of transition")
+    if not all(isinstance(frame, int) for frame in (one.cut, one.first, one.last)):
+        raise ValueError("a frame number is not whole")
     return one
