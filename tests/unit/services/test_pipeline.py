@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -66,14 +65,15 @@ def test_sound_and_shots_are_analysed_side_by_side_and_faces_need_both(pipeline:
         ("STEP3-STEP5", "345"),
         ("3 - 5", "345"),
         ("1,3,6", "136"),
-        ("6, 3,1", "136"),
+        ("6, 3,1", "631"),
+        ("4-5,2-4", "4523"),
         ("2-3,3-4", "234"),
         ("5-", "567"),
         ("-2", "12"),
         ("-", "1234567"),
     ],
 )
-def test_the_steps_that_a_text_names_in_the_order_of_the_graph(
+def test_the_steps_that_a_text_names_in_the_order_it_names_them(
     pipeline: Pipeline, wanted: str | None, numbers: str
 ) -> None:
     assert [step.number for step in pipeline.select(wanted)] == list(numbers)
@@ -103,23 +103,23 @@ def test_a_step_with_a_letter_can_be_named(tmp_path: Path) -> None:
     assert [step.key for step in pipeline.select("4")] == ["STEP4"]
 
 
-def test_a_step_is_ready_once_nothing_it_needs_near_or_far_is_unfinished(pipeline: Pipeline) -> None:
-    def ready(waiting: set[str], *running: str) -> list[str]:
-        return [step.key for step in pipeline.ready(waiting, running)]
-
-    assert ready(set(KEYS)) == ["STEP1"]
-    assert ready(set(KEYS[2:])) == ["STEP3", "STEP4"]
-    assert ready({"STEP4", "STEP5"}, "STEP3") == ["STEP4"]
-    assert ready({"STEP5"}, "STEP3") == []
-    assert ready({"STEP5", "STEP7"}) == ["STEP5"]
-    assert ready({"STEP7"}, "STEP2") == []  # far needs count though what is between was not chosen
-    assert ready({"STEP6"}) == ["STEP6"]
+def test_steps_that_need_each_other_near_or_far_are_related(pipeline: Pipeline) -> None:
+    assert pipeline.related("STEP7", "STEP2") and pipeline.related("STEP2", "STEP7")
+    assert pipeline.related("STEP3", "STEP3")
+    assert not pipeline.related("STEP3", "STEP4")
 
 
-def test_whatever_is_chosen_something_is_always_ready(pipeline: Pipeline) -> None:
-    for count in range(1, len(KEYS) + 1):
-        for chosen in combinations(KEYS, count):
-            assert pipeline.ready(chosen, ())
+def test_keys_that_are_no_steps_are_named(pipeline: Pipeline) -> None:
+    pipeline.check(["STEP7", "STEP1"])
+    with pytest.raises(UsageError, match=r"There is no step STEP8, x; known are STEP1, STEP2"):
+        pipeline.check(["STEP8", "STEP3", "x"])
+
+
+def test_limits_and_the_retry_rule_may_be_said_for_a_step(tmp_path: Path) -> None:
+    more = 'retry_after_s = [1, 2.5]\nstall_s = 60\nkill_stalled = true\ntimeout_s = 7200\nvariables = ["X"]\n'
+    (step,) = load(tmp_path, text("STEP1") + more).steps
+    assert (step.retry_after_s, step.stall_s, step.kill_stalled, step.timeout_s) == ((1, 2.5), 60, True, 7200)
+    assert step.variables == ("X",)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,10 @@ def test_whatever_is_chosen_something_is_always_ready(pipeline: Pipeline) -> Non
         (text("STEP1") + 'more = "x"', "step STEP1: a field is missing or unknown"),
         (text("STEP1").replace('"1"', "1"), "step STEP1: number is of the wrong kind"),
         (text("STEP1").replace("needs = []", 'needs = "STEP0"'), "step STEP1: needs is of the wrong kind"),
+        (text("STEP1") + "stall_s = true", "step STEP1: stall_s is of the wrong kind"),
+        (text("STEP1") + "timeout_s = -1", "step STEP1: timeout_s is of the wrong kind"),
+        (text("STEP1") + 'retry_after_s = ["x"]', "step STEP1: retry_after_s is of the wrong kind"),
+        (text("STEP1") + "logs = [1]", "step STEP1: logs is of the wrong kind"),
         (text("STEP1", "STEP2"), "STEP1 needs STEP2, which does not come before it"),
         (text("STEP1", "STEP2") + text("STEP2", "STEP1"), "STEP1 needs STEP2, which does not come before it"),
         (text("STEP1", "STEP1"), "STEP1 needs STEP1, which does not come before it"),

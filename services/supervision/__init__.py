@@ -1,0 +1,1 @@
+"""One running step: its process tree, its files, its end, recorded though nobody watches."""
