@@ -1,0 +1,1 @@
+"""HTTP: one file per area of the API, without any logic of its own."""
