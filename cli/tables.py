@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from services.foreground import StepReport
 from services.pipeline import StepDefinition
+from services.reports import StepReport
 from services.status import VideoStatus
 from workflow_scripts.common.events import about, printable
 from workflow_scripts.common.manifest import Gate
@@ -104,11 +104,13 @@ def _figure(name: str, value: object) -> str:
 
 
 def report_lines(reports: Sequence[StepReport]) -> list[str]:
-    """What each step of a run took and how it ended."""
+    """What each step of a run took and how it ended; with the project where there are several."""
+    several = len({report.project for report in reports if report.project is not None}) > 1
     rows = []
-    for report in sorted(reports, key=lambda one: one.step.number):
+    for report in sorted(reports, key=lambda one: (one.step.number, one.project or "")):
         ended = {0: "done", 1: "not all done", 2: "wrong configuration", 3: "could not start", 130: "cancelled"}
         how = "not started" if report.exit_code is None else ended.get(report.exit_code, "failed")
         how += f" ({report.reason})" if report.reason not in ("", how) else ""
-        rows.append([report.step.key, report.step.title, f"{report.seconds:.1f}", how])
-    return table(["step", "", "seconds", "result"], rows)
+        project = [shortened(report.project or "")] if several else []
+        rows.append([report.step.key, *project, report.step.title, f"{report.seconds:.1f}", how])
+    return table(["step", *(["project"] if several else []), "", "seconds", "result"], rows)

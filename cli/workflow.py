@@ -6,13 +6,18 @@ import sys
 
 import click
 
+from cli import runs, worker
 from cli.export import export
+from cli.run_tables import active_lines, dry_run_lines
 from cli.sentences import SentenceGroup
 from cli.tables import figure_lines, gate_lines, report_lines, status_lines, table
-from services import configuration, doctor, workflow
-from services.foreground import exit_code
-from services.pipeline import load_pipeline
+from services import asking, configuration, doctor, planning, workflow
+from services.pipeline import Pipeline, load_pipeline
+from services.reports import exit_code
+from services.runs import RunOptions
+from services.worker import start_detached
 from workflow_scripts.common.devices import DEVICES
+from workflow_scripts.common.errors import UsageError
 from workflow_scripts.common.events import printable
 from workflow_scripts.common.settings import load_dotenv
 
@@ -28,40 +33,69 @@ def main() -> None:
 
 
 main.add_command(export)
+for command in (runs.cancel, runs.pause, runs.resume, runs.retry, runs.logs, runs.history, worker.worker):
+    main.add_command(command)
 
 
 @main.command()
 @click.argument("projects", nargs=-1, metavar="[PROJECT]...")
-@click.option("--steps", metavar="LIST", help="Which steps: 3, 3-5, 2,4 or STEP3 (default: all).")
+@click.option("--steps", metavar="LIST", help="Which steps, in this order: 3, 3-5, 2,4 or STEP3 (default: all).")
 @click.option(
     "--device", type=click.Choice(DEVICES), help="Where steps compute that can use a GPU (default: auto)."
 )
 @click.option("--force", is_flag=True, help="Do again what is up to date.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing.")
-def run(projects: tuple[str, ...], steps: str | None, device: str | None, force: bool, dry_run: bool) -> None:
+@click.option(
+    "--set",
+    "parameters",
+    multiple=True,
+    metavar="STEP.NAME=VALUE",
+    help="A parameter for this run, for example 3.threshold=0.4; may be given several times.",
+)
+@click.option("--priority", type=int, default=0, help="The larger, the sooner its turn (default: 0).")
+@click.option("--detach", is_flag=True, help="Leave the run to the worker and return at once.")
+def run(
+    projects: tuple[str, ...],
+    steps: str | None,
+    device: str | None,
+    force: bool,
+    dry_run: bool,
+    parameters: tuple[str, ...],
+    priority: int,
+    detach: bool,
+) -> None:
     """Run steps over PROJECTs, by name or folder.
 
     Without a PROJECT: what lies in the inbox is made into projects, then all projects are worked on. What is up
-    to date is not done again.
+    to date is not done again. Where a worker runs, it does the work and this shows it; else this does it.
     """
     pipeline = load_pipeline()
     chosen = workflow.find_projects(projects)
-    request = workflow.RunRequest(chosen, steps, device, force, dry_run)
-    reports = workflow.run(pipeline, request, lambda line: click.echo(printable(line)))
-    if not dry_run:
+    options = RunOptions(force, device, given_parameters(pipeline, parameters))
+    origin = runs.DETACHED if detach else workflow.FROM_SHELL
+    request = workflow.request_of(pipeline, chosen, steps, options, origin=origin, priority=priority)
+    if dry_run:
+        _show(dry_run_lines(planning.dry_run(pipeline, request)))
+    elif detach:
+        with runs.opened() as store:
+            detail = asking.create(pipeline, store, request)
+        _show([f"Run {detail.run.id} is left to {start_detached()}."])
+    else:
+        reports = workflow.run(pipeline, request, lambda line: click.echo(printable(line)))
         statuses = workflow.statuses(pipeline, chosen)
         _show(status_lines(statuses))
         _show(["", *figure_lines(statuses, pipeline.steps), "", *report_lines(reports)])
-    sys.exit(exit_code(reports))
+        sys.exit(exit_code(reports))
 
 
 @main.command()
 @click.argument("projects", nargs=-1, metavar="[PROJECT]...")
 @click.option("--gates", is_flag=True, help="Show every quality gate with its figure.")
 def status(projects: tuple[str, ...], gates: bool) -> None:
-    """Show every video's state in every step, and why it is not good where it is not."""
+    """Show what runs, every video's state in every step, and why it is not good where it is not."""
     pipeline = load_pipeline()
     statuses = workflow.statuses(pipeline, workflow.find_projects(projects))
+    _show(active_lines())
     _show(status_lines(statuses))
     _show(["", *(gate_lines(statuses) if gates else figure_lines(statuses, pipeline.steps))])
 
@@ -97,6 +131,23 @@ def examine() -> None:
     findings = doctor.examine(load_pipeline())
     _show(table(["", "what", "found", "what to do"], [[f.verdict, f.what, f.text, f.remedy] for f in findings]))
     sys.exit(3 if any(finding.verdict == "problem" for finding in findings) else 0)
+
+
+def given_parameters(pipeline: Pipeline, given: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """The parameters of `--set` by step key and name.
+
+    Raises:
+        UsageError: one is not written as STEP.NAME=VALUE, or there is no such step.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        step, dot, parameter = name.partition(".")
+        if not (equals and dot and step and parameter):
+            raise UsageError(f"--set {text}: write STEP.NAME=VALUE, for example 3.threshold=0.4.")
+        for definition in pipeline.select(step):
+            found.setdefault(definition.key, {})[parameter.replace("-", "_")] = value
+    return found
 
 
 def _show(lines: list[str]) -> None:

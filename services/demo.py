@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services import workflow
-from services.foreground import StepReport, exit_code
 from services.pipeline import load_pipeline
+from services.reports import StepReport, exit_code
 from services.sample import SAMPLE, SampleVideo, write_sample
 from services.scratch import use_scratch
 from services.status import VideoStatus
@@ -61,7 +61,7 @@ def run_demo(folder: Path | None, show: Callable[[str], None]) -> DemoReport:
     show(f"Making the sample in {folder}")
     write_sample(folder / "inbox" / f"{PROJECT}.zip")
     pipeline = load_pipeline()
-    steps = workflow.run(pipeline, workflow.RunRequest(), show)
+    steps = workflow.run(pipeline, workflow.request_of(pipeline), show)
     videos = workflow.statuses(pipeline, ()).get(PROJECT, [])
     checks = [check for truth in SAMPLE for check in _compare(truth, videos)]
     docs = output_folder() / PROJECT / "docs"

@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from services.audio_service import AudioService
 from services.environments import load_states, nvidia_gpus, python_of
 from services.pipeline import Pipeline
 from workflow_scripts.common import paths
+from workflow_scripts.common.audio_settings import TOKEN_VARIABLES, token_variable
 from workflow_scripts.common.errors import WorkflowError
 from workflow_scripts.common.ffmpeg import ffmpeg_version, find_ffmpeg
 
 Verdict = Literal["ok", "note", "problem"]
 #: Where a hub token may be, the first that is set counts.
-TOKENS = ("PYANNOTE_TOKEN", "HF_TOKEN")
+TOKENS = TOKEN_VARIABLES
 #: Below this much free space in the data folder, converting a television programme may fail.
 LOW_DISK = 5e9
 
@@ -81,10 +83,15 @@ def _gpu() -> Finding:
 
 
 def _token() -> Finding:
-    named = [name for name in TOKENS if os.environ.get(name)]
-    if named:
-        return Finding("token", "ok", f"{named[0]} is set: STEP4 can use pyannote's models")
-    return Finding("token", "note", f"neither {' nor '.join(TOKENS)} is set: STEP4 uses its embedded engine")
+    """The token and what STEP4 makes of it; whether the hub accepts it, STEP4's own line tells."""
+    try:
+        engine = AudioService().get_config()["engine"]
+    except WorkflowError as error:
+        return Finding("token", "problem", error.message, error.hint)
+    name = token_variable()
+    said = f"{name} is set" if name else f"neither {' nor '.join(TOKENS)} is set"
+    used = "pyannote's models" if engine == "pyannote" else "its embedded engine"
+    return Finding("token", "ok" if name else "note", f"{said}: STEP4 uses {used}")
 
 
 def _disk() -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ class StepDefinition:
     needs: tuple[str, ...]
     slot: str
     figures: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+    retry_after_s: tuple[float, ...] = (5.0, 25.0, 125.0)
+    stall_s: float = 600.0
+    kill_stalled: bool = False
+    timeout_s: float | None = None
 
     @property
     def path(self) -> Path:
@@ -43,32 +50,48 @@ class Pipeline:
         return next(step for step in self.steps if step.key == key)
 
     def select(self, wanted: str | None) -> tuple[StepDefinition, ...]:
-        """The steps a text names, in the graph's order: `3-5`, `1,3,6`, `STEP4`, `3-` or None for all.
+        """The steps a text names, in the order it names them: `3-5`, `1,3,6`, `6,4`, `STEP4`, `3-`, None for all.
 
         Raises:
             UsageError: a name or a range that is not in the graph.
         """
         if not wanted:
             return self.steps
-        chosen: set[int] = set()
+        chosen: dict[int, None] = {}
         for part in wanted.split(","):
             first, dash, last = part.strip().partition("-")
             start = self._index(first) if first or not dash else 0
             end = start if not dash else self._index(last) if last else len(self.steps) - 1
             if end < start:
                 raise UsageError(f"--steps {part.strip()}: the range runs backwards.")
-            chosen.update(range(start, end + 1))
-        return tuple(self.steps[index] for index in sorted(chosen))
+            chosen.update(dict.fromkeys(range(start, end + 1)))
+        return tuple(self.steps[index] for index in chosen)
 
-    def ready(self, waiting: Collection[str], running: Collection[str]) -> list[StepDefinition]:
-        """The waiting steps none of whose needs, near or far, is still waiting or running."""
-        unfinished = {*waiting, *running}
-        return [s for s in self.steps if s.key in waiting and not unfinished & self.all_needs(s.key)]
+    def check(self, keys: Sequence[str]) -> None:
+        """See that all keys are steps.
 
-    def all_needs(self, key: str) -> set[str]:
+        Raises:
+            UsageError: one is not.
+        """
+        unknown = [key for key in keys if key not in {step.key for step in self.steps}]
+        if unknown:
+            known = ", ".join(step.key for step in self.steps)
+            raise UsageError(f"There is no step {', '.join(unknown)}; known are {known}.")
+
+    def related(self, one: str, other: str) -> bool:
+        """Whether one of two steps needs the other, near or far: they never run together for one project."""
+        return one == other or one in self.all_needs(other) or other in self.all_needs(one)
+
+    def all_needs(self, key: str) -> frozenset[str]:
         """Every step that must have run before a step, directly or not."""
-        direct = self[key].needs
-        return set(direct).union(*(self.all_needs(need) for need in direct))
+        return self._needs[key]
+
+    @cached_property
+    def _needs(self) -> dict[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for step in self.steps:  # what a step needs comes before it
+            found[step.key] = frozenset(step.needs).union(*(found.get(need, frozenset()) for need in step.needs))
+        return found
 
     def _index(self, name: str) -> int:
         word = name.strip().upper().removeprefix("STEP")
@@ -100,14 +123,20 @@ def load_pipeline(path: Path | None = None) -> Pipeline:
     return Pipeline(tuple(steps))
 
 
+#: How a field is written in the file: its kind there, and how it is kept.
+_LISTS = ("needs", "figures", "variables", "logs", "retry_after_s")
+_NUMBERS = ("stall_s", "timeout_s")
+_SWITCHES = ("kill_stalled",)
+
+
 def _step(path: Path, table: dict[str, Any], before: Collection[str]) -> StepDefinition:
     try:
-        lists = {"needs": tuple(table["needs"]), "figures": tuple(table.get("figures", ()))}
-        step = StepDefinition(**{**table, **lists})
-    except (TypeError, KeyError) as error:
+        fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in table.items()}
+        step = StepDefinition(**fields)
+    except TypeError as error:
         name = table.get("key", "?")
         raise UsageError(f"{path.name}: step {name}: a field is missing or unknown ({error}).") from error
-    wrong = [name for name, value in table.items() if not isinstance(value, list if name in lists else str)]
+    wrong = [name for name, value in table.items() if not _is_right(name, value)]
     if wrong:
         raise UsageError(f"{path.name}: step {step.key}: {', '.join(wrong)} is of the wrong kind.")
     unknown = [need for need in step.needs if need not in before]
@@ -117,6 +146,21 @@ def _step(path: Path, table: dict[str, Any], before: Collection[str]) -> StepDef
     if step.slot not in SLOTS:
         raise UsageError(f"{path.name}: {step.key} asks for slot {step.slot!r}; known are {', '.join(SLOTS)}.")
     return step
+
+
+def _is_right(name: str, value: Any) -> bool:
+    """Whether a field's value is of the kind that it has in the file."""
+    if name == "retry_after_s":
+        return isinstance(value, list) and all(_is_seconds(one) for one in value)
+    if name in _LISTS:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if name in _NUMBERS:
+        return _is_seconds(value)
+    return isinstance(value, bool if name in _SWITCHES else str)
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 def environments_of(steps: Sequence[StepDefinition]) -> list[str]:

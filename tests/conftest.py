@@ -67,6 +67,7 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     folder = tmp_path / "data"
     monkeypatch.setenv("WORKFLOW_DATA_DIR", str(folder))
+    monkeypatch.setenv("WORKFLOW_GPU_LOCKS", str(tmp_path / "gpu locks"))
     return folder
 
 

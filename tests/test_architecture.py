@@ -20,17 +20,22 @@ from services.configuration import GENERAL
 from services.doctor import TOKENS
 from services.environments import python_of
 from services.pipeline import StepDefinition, load_pipeline
+from services.supervision.step_command import step_environment
+from workflow_scripts.common.audio_parameters import PIPELINE_FILE
 from workflow_scripts.common.paths import ROOT
 from workflow_scripts.common.settings import Parameter
 from workflow_scripts.common.step import Step
 
 LAYERS = {
-    "benchmarks": ("benchmarks", "services.shot_truth", "workflow_scripts.step3"),
+    "app.py": ("routes", "services"),
+    "benchmarks": ("app", "benchmarks", "services", "workflow_scripts.step3", "workflow_scripts.step4"),
     "cli": ("cli", "services"),
+    "debug": ("debug", "workflow_scripts.step4.comparison"),
+    "routes": ("routes", "services"),
     "services": ("services",),
     "workflow_scripts": (),
 }
-CODE = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
+CODE = sorted([ROOT / "app.py", *(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))])
 STEPS = load_pipeline().steps
 #: What `common` knows beyond the standard library, and where.
 OUTSIDE = {
@@ -84,12 +89,12 @@ def parameters() -> list[tuple[str, Parameter]]:
 
 @pytest.mark.parametrize("path", CODE, ids=name_of)
 def test_imports_point_one_way(path: Path) -> None:
-    layer, folder = path.relative_to(ROOT).parts[:2]
+    layer, folder = (*path.relative_to(ROOT).parts, "")[:2]
     allowed = (*LAYERS[layer], "workflow_scripts.common")
     if layer == "workflow_scripts" and folder.startswith("step"):
         allowed = (*allowed, f"workflow_scripts.{folder}")
     for module in imported(path):
-        if module.partition(".")[0] in (*LAYERS, "tests", "routes"):
+        if module.partition(".")[0] in (*LAYERS, "app", "tests"):
             assert any(module == name or module.startswith(f"{name}.") for name in allowed), module
 
 
@@ -157,17 +162,27 @@ def test_the_parameter_file_of_a_step_lists_its_parameters_with_their_defaults(s
             assert parameter.parse(parameter.default, "default") == parameter.default
 
 
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.key)
+def test_a_step_gets_the_variables_that_its_parameters_are_set_by(step: StepDefinition) -> None:
+    names = [name for parameter in table_of(step)[1] for name in parameter.variables]
+    assert set(step_environment(step.variables, source=dict.fromkeys(names, "x"))) >= set(names)
+
+
+def test_only_the_step_that_needs_it_gets_the_token() -> None:
+    assert [step.key for step in STEPS if {*TOKENS} & {*step.variables}] == ["STEP4"]
+
+
 def test_every_parameter_file_belongs_to_a_step() -> None:
-    there = {path.name for path in (ROOT / "config").glob("*.json")}
+    there = {path.name for path in (ROOT / "config").glob("*.json")} - {PIPELINE_FILE}
     assert there == {table_of(step)[0].config for step in STEPS}
 
 
 def test_no_two_settings_have_the_same_variable() -> None:
-    names = [parameter.env for _, parameter in parameters() if parameter.env]
+    names = [name for _, parameter in parameters() for name in parameter.variables]
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("name", ["bench", "check", "demo", "setup", "test", "workflow"])
+@pytest.mark.parametrize("name", ["bench", "check", "demo", "setup", "start", "test", "workflow"])
 def test_the_commands_of_a_developer_can_be_run(name: str) -> None:
     path = ROOT / "scripts" / name
     assert os.access(path, os.X_OK)
@@ -192,7 +207,7 @@ def commands(group: click.Group, before: str) -> Iterator[str]:
 def test_every_setting_is_documented() -> None:
     text = documentation()
     missing = {f"{owner} {p.name}" for owner, p in parameters() if owner != "general" and f"`{p.name}`" not in text}
-    missing |= {str(p.env) for _, p in parameters() if p.env and p.env not in text}
+    missing |= {name for _, p in parameters() for name in p.variables if name not in text}
     missing |= {name for name in VARIABLES if name not in text}
     assert not missing
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import get_args
 
 from cli.tables import MARKS, report_lines, status_lines, table
-from services.foreground import StepReport
 from services.pipeline import StepDefinition
+from services.reports import StepReport
 from services.status import State, StepStatus, VideoStatus
 from workflow_scripts.common.paths import ROOT
 from workflow_scripts.common.projects import Project, Video
@@ -100,3 +100,11 @@ def test_reports_say_how_each_step_ended_in_the_order_of_the_steps() -> None:
         "not all done",
     ]
     assert "12.3" in lines[2]
+
+
+def test_with_several_projects_reports_name_them() -> None:
+    lines = report_lines(
+        [StepReport(step("3"), 0, 1.0, "", "B"), StepReport(step("3"), 130, 2.0, "cancelled", "A")]
+    )
+    assert [line.split()[:2] for line in lines[2:]] == [["STEP3", "A"], ["STEP3", "B"]]
+    assert lines[2].endswith("2.0      cancelled")

@@ -13,10 +13,11 @@ from click.testing import CliRunner, Result
 
 from cli.workflow import main
 from services import workflow
+from services.database import Database
 from services.doctor import Finding
-from services.foreground import StepReport
 from services.pipeline import load_pipeline
-from services.workflow import RunRequest
+from services.reports import StepReport
+from services.runs import PlannedStep, RunOptions, RunRequest, Runs
 from workflow_scripts.common.paths import ROOT
 
 
@@ -33,14 +34,19 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[RunRequest]]:
     def instead(pipeline: Any, request: RunRequest, show: Any) -> list[StepReport]:
         asked.append(request)
         show("STEP3 | PROCESSING_VIDEO: \x1b[31mx.mp4")
-        return [StepReport(step, 1, 0.5) for step in workflow.chosen_steps(pipeline, request)]
+        return [StepReport(pipeline[key], 1, 0.5) for key in request.sequence]
 
     monkeypatch.setattr(workflow, "run", instead)
     yield asked
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["run"], ["status"], ["steps"], ["config"], ["config", "show"], ["doctor"]]
+    "arguments",
+    [
+        *([], ["run"], ["status"], ["steps"], ["config"], ["config", "show"], ["doctor"]),
+        *(["cancel"], ["pause"], ["resume"], ["retry"], ["logs"], ["history"]),
+        *(["worker"], ["worker", "start"], ["worker", "stop"], ["worker", "status"]),
+    ],
 )
 def test_every_command_explains_itself(arguments: list[str]) -> None:
     result = call(*arguments, "--help")
@@ -92,8 +98,12 @@ def test_run_asks_for_what_was_said_and_ends_with_the_gravest_status(
     requests: list[RunRequest], make_converted: Any
 ) -> None:
     video = make_converted("A", "x.mp4")
-    result = call("run", "A", "--steps", "3-4", "--device", "cpu", "--force")
-    assert requests == [RunRequest((video.project,), "3-4", "cpu", True, False)]
+    assert video.project.name == "A"
+    more = ["--set", "3.threshold=0.4", "--set", "STEP3.window-frames=9", "--set", "4.num_speakers=2"]
+    result = call("run", "A", "--steps", "4,3", "--device", "cpu", "--force", "--priority", "7", *more)
+    parameters = {"STEP3": {"threshold": "0.4", "window_frames": "9"}, "STEP4": {"num_speakers": "2"}}
+    options = RunOptions(True, "cpu", parameters)
+    assert requests == [RunRequest(("STEP4", "STEP3"), ("A",), options, 7, "shell")]
     assert result.exit_code == 1
     assert "\x1b" not in result.output and "PROCESSING_VIDEO: \\x1b[31mx.mp4" in result.output
     assert "Project A" in result.output and "not all done" in result.output
@@ -101,13 +111,13 @@ def test_run_asks_for_what_was_said_and_ends_with_the_gravest_status(
 
 def test_run_without_anything_means_everything(requests: list[RunRequest]) -> None:
     call("run")
-    assert requests == [RunRequest((), None, None, False, False)]
+    assert requests == [RunRequest(tuple(step.key for step in load_pipeline().steps), origin="shell")]
 
 
-def test_a_dry_run_shows_no_status(requests: list[RunRequest], make_converted: Any) -> None:
-    make_converted("A", "x.mp4")
-    result = call("run", "--dry-run")
-    assert requests[0].dry_run and "Project A" not in result.output
+@pytest.mark.parametrize("text", ["threshold=1", "3.threshold", "3.=1", ".x=1", "9.x=1"])
+def test_a_parameter_that_is_not_written_rightly_is_exit_2(requests: list[RunRequest], text: str) -> None:
+    result = call("run", "--set", text)
+    assert result.exit_code == 2 and not requests and "Traceback" not in result.output
 
 
 def test_a_dry_run_of_real_steps_writes_nothing(make_converted: Any, data_folder: Path) -> None:
@@ -115,6 +125,7 @@ def test_a_dry_run_of_real_steps_writes_nothing(make_converted: Any, data_folder
     before = {path: path.read_bytes() for path in data_folder.rglob("*") if path.is_file()}
     result = call("run", "A", "--steps", "6-7", "--dry-run")
     assert result.exit_code == 0
+    assert "STEP7 | " in result.output and "Project A" not in result.output
     assert "STEP6 | x.mp4: x.mp4: STEP4 has not finished for this video. Run STEP4 first." in result.output
     assert {path: path.read_bytes() for path in data_folder.rglob("*") if path.is_file()} == before
     assert not (video.workflow / "STEP6.json").exists()
@@ -162,3 +173,57 @@ def test_the_script_can_be_called_from_anywhere(tmp_path: Path) -> None:
         [str(ROOT / "scripts" / "workflow"), "steps"], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert ended.returncode == 0 and "run_transnet.py" in ended.stdout
+
+
+# runs
+
+
+@pytest.fixture
+def runs(data_folder: Path) -> Iterator[Runs]:
+    """A store with one run of a step of a project, queued."""
+    data_folder.mkdir()
+    database = Database()
+    runs = Runs(database)
+    runs.create(RunRequest(("STEP6",), ("A",)), [PlannedStep("STEP6", "A")])
+    yield runs
+    database.close()
+
+
+def test_a_run_is_held_let_go_and_cancelled(runs: Runs) -> None:
+    assert "queued, is to pause" in call("pause", "1").output
+    assert runs.show(1).steps[0].pause_requested
+    assert "pause" not in call("resume", "1").output
+    result = call("cancel", "1")
+    assert result.exit_code == 0 and result.output.startswith("Run 1: cancelled, 1 of 1 steps done\n")
+    assert runs.show(1).run.state == "cancelled"
+
+
+def test_what_cannot_be_done_with_a_run_is_a_sentence(runs: Runs) -> None:
+    call("cancel", "1")
+    assert "Run 1 is cancelled and cannot be cancelled." in call("cancel", "1").output
+    assert (call("cancel", "9").exit_code, call("cancel", "9").output) == (2, "There is no run 9.\n")
+    assert call("logs", "1").output == "Run 1 has no log yet.\n"
+
+
+def test_history_lists_runs_newest_first(runs: Runs) -> None:
+    runs.create(RunRequest(("STEP3", "STEP4"), origin="inbox"), [PlannedStep("STEP3", "B\n")])
+    lines = call("history").output.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["2", "1"]
+    assert lines[2].split()[-3:] == ["3", "4", "all"] and "inbox" in lines[2]
+    assert "STEP6 of “A”" not in call("history").output
+    assert "Run 1: queued" in call("history", "--run", "1").output
+
+
+def test_status_says_what_runs_and_that_nobody_is_at_work(runs: Runs) -> None:
+    result = call("status")
+    assert "Nobody is at work: scripts/workflow worker start" in result.output
+    assert "Run 1: queued, 0 of 1 steps done" in result.output
+
+
+def test_a_retry_that_has_nothing_to_do_is_a_sentence(runs: Runs) -> None:
+    assert call("retry", "1").output == "Run 1 is queued and cannot be retried.\n"
+
+
+def test_without_a_worker_that_is_said() -> None:
+    assert (call("worker", "status").exit_code, call("worker", "status").output) == (1, "Nobody is at work.\n")
+    assert call("worker", "stop").output == "There is no worker.\n"

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from workflow_scripts.common.atomic import temporary_path
+
 REPOSITORY = Path(__file__).parents[3]
 
 
@@ -69,7 +71,13 @@ def test_the_manifest_holds_the_sha256_of_the_source(run: Any, work: Any, make: 
 def test_a_run_killed_before_the_source_was_put_away_is_ended_by_the_next(run: Any, work: Any, make: Any) -> None:
     source = make.zip(work.inbox / "Good.zip", {"a.mp4": b"video"})
     work.extract(source)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    host = temporary_path(source).name.split("-")[1]
+    half = work.projects / "Good" / ".workflow" / f".tmp-{host}-{ended.pid}-0123abcd"  # of its manifest
+    half.touch()
     done = run()
+    assert not half.exists()
     assert done.returncode == 0 and "was extracted before, as project Good" in done.stdout
     assert work.left() == ["Good"] and not source.exists()
     assert (work.inbox / "processed" / "Good.zip").exists()
