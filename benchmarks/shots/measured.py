@@ -70,9 +70,11 @@ class Stopwatch:
         while not self._ended.wait(_PAUSE_S):
             for child in process.children(recursive=True):
                 try:
-                    self._children[child.pid] = _high_water(child)
+                    memory = _high_water(child)
                 except (psutil.Error, OSError):
                     continue  # it has just ended
+                if memory:  # a child that has ended and is not waited for yet holds none
+                    self._children[child.pid] = memory
 
 
 def report(detect: Callable[[Path, Stopwatch], Detection]) -> None:

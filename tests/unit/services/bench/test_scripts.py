@@ -81,8 +81,8 @@ def run(tmp_path: Path) -> Run:
 def test_peak_memory_is_that_of_the_process_and_of_its_largest_child(run: Run) -> None:
     alone = run("with stopwatch: return Detection(1)")["peak_memory"]
     own = run(f"with stopwatch: bytes(bytearray({100 * MB})); return Detection(1)")["peak_memory"]
-    child = "[sys.executable, '-c', 'import time; x = bytearray(%d); time.sleep(0.5)']"
-    small, large = (child % (size * MB) for size in (30, 100))
+    child = "[sys.executable, '-c', 'import time; x = bytearray(%d); time.sleep(%s)']"
+    small, large = child % (30 * MB, 1.0), child % (100 * MB, 0.5)  # the large one has ended, unwaited for, before
     both = run(
         f"with stopwatch: [p.wait() for p in map(subprocess.Popen, [{small}, {large}])]; return Detection(1)"
     )["peak_memory"]
