@@ -1,4 +1,4 @@
-"""The web process: `env/bin/python app.py` serves the API and starts the worker where none is there.
+"""The web process: `env/bin/python app.py` serves dashboard and API, and starts the worker where none is there.
 
 It only reads and writes the database; the worker does the work. Either may be ended and started again without the
 other noticing.
@@ -26,6 +26,7 @@ from routes import (
     events,
     health,
     logs,
+    pages,
     projects,
     runs,
     security,
@@ -35,6 +36,7 @@ from routes import (
 )
 from routes.context import EXTENSION, Context
 from routes.models.common import LARGEST
+from routes.pages import frame
 from services import worker
 from services.database import Database
 from services.pipeline import load_pipeline
@@ -55,7 +57,7 @@ LOOK_S = 5.0
 THREADS = 64
 #: Threads that streams leave to other requests.
 _FREE_THREADS = 4
-_AREAS = (projects, steps, runs, events, logs, system, health, session, docs)
+_AREAS = (projects, steps, runs, events, logs, system, health, session, docs, *pages.AREAS)
 
 
 class _Number(IntegerConverter):
@@ -104,6 +106,7 @@ def create_app(settings: WebSettings | None = None) -> APIFlask:
     security.register(app)
     errors.register(app)
     documentation.register(app)
+    frame.register(app)
     for area in _AREAS:
         app.register_blueprint(area.blueprint)
     return app

@@ -14,7 +14,7 @@ blueprint = APIBlueprint("docs", __name__, enable_openapi=False)
 def show_docs() -> str:
     """The page."""
     document = cast(dict[str, Any], cast(APIFlask, current_app).spec)
-    return render_template("docs.html", title=document["info"]["title"], operations=_operations(document))
+    return render_template("docs.html", operations=_operations(document))
 
 
 def _operations(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,8 @@
-"""Every error as one JSON shape: `{"error": {"code", "message", "hint", "retry"}}`, never a traceback."""
+"""Every error as a sentence, never a traceback.
+
+Programs get one JSON shape: `{"error": {"code", "message", "hint", "retry"}}`; people get a page, or a notice on
+the page that they are on.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import logging
 from typing import Any
 
 from apiflask import APIFlask, HTTPError
-from flask import Response, jsonify
+from flask import Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from services.database import StoreError
@@ -75,11 +79,24 @@ def register(app: APIFlask) -> None:
 
 
 def answer(status: int, code: str, message: str, *, hint: str = "", retry: bool = False, **more: Any) -> Response:
-    """An error as it is sent; `more` are further fields of it."""
-    error = {"code": code, "message": printable(message), "hint": printable(hint), "retry": retry, **more}
-    response = jsonify({"error": error})
+    """An error as it is sent; `more` are further fields of it for programs."""
+    said = {"code": code, "message": printable(message), "hint": printable(hint)}
+    if request.headers.get("HX-Request"):
+        response = make_response(render_template("parts/notice.html", kind="bad", **said))
+        response.headers.update({"HX-Retarget": "#notices", "HX-Reswap": "beforeend"})
+    elif _is_for_people():
+        response = make_response(render_template("error.html", **said))
+    else:
+        response = jsonify({"error": {**said, "retry": retry, **more}})
     response.status_code = status
     return response
+
+
+def _is_for_people() -> bool:
+    """Whether a browser asks for a page."""
+    accepted = request.accept_mimetypes
+    wants_page = accepted.quality("text/html") > accepted.quality("application/json")
+    return wants_page and not request.path.startswith("/api/")
 
 
 def _of_product(error: WorkflowError) -> Response:

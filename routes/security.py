@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote, urlencode
 
 from apiflask import APIFlask
-from flask import Response, redirect, request
+from flask import Response, g, redirect, request
 from werkzeug.datastructures import MultiDict
 
 from routes.context import context
@@ -17,13 +17,15 @@ COOKIE = "workflow_session"
 #: The parameter with which a browser comes the first time, from a link that holds the token.
 PARAMETER = "token"
 #: Addresses that are open without a token: whether the service is up, and where a token is given.
-OPEN = ("/health", "/api/session")
+OPEN = ("/health", "/api/session", "/enter")
+#: What the page that asks for the token is made of; nothing in it is anybody's.
+_STATIC = "/static/"
+_FORM = "application/x-www-form-urlencoded"
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:;"
+    "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data:; media-src 'self' blob:;"
     " font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _HEADERS = {
-    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -88,7 +90,8 @@ def _check_token() -> Response | None:
     """Let pass who shows the token; a link that holds it is answered with a cookie and the link without it."""
     gate = context().gate
     shown = request.args.get(PARAMETER)
-    if gate.is_open or (request.path in OPEN and shown is None):
+    is_free = request.path in OPEN or request.path.startswith(_STATIC)
+    if gate.is_open or (is_free and shown is None):
         return None
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     token = shown if shown is not None else given.strip() if scheme.lower() == "bearer" else None
@@ -119,13 +122,20 @@ def _without_token() -> Response:
 def _check_body() -> None:
     if (request.content_length or 0) > context().settings.body:
         raise Refusal(413, "too_large", "The request is too large.")
-    if request.method not in SAFE_METHODS and request.content_length and request.mimetype != "application/json":
+    if request.method in SAFE_METHODS or not request.content_length:
+        return
+    is_form = request.mimetype == _FORM and not request.path.startswith("/api/")
+    if request.mimetype != "application/json" and not is_form:
         raise Refusal(415, "media_type", "The body must be JSON, with Content-Type: application/json.")
 
 
 def _add_headers(response: Response) -> Response:
+    styles = f" 'nonce-{g.style_nonce}'" if "style_nonce" in g else ""
+    response.headers.setdefault("Content-Security-Policy", POLICY.format(styles=styles))
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    if request.path.startswith(_STATIC) and "v" in request.args and response.status_code == 200:
+        response.headers["Cache-Control"] = "private, max-age=31536000, immutable"  # the address changes with it
     if not response.headers.get("Cache-Control"):
         response.headers["Cache-Control"] = "no-store"
     return response

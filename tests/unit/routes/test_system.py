@@ -57,7 +57,7 @@ def test_the_page_documents_every_operation(client: Any) -> None:
     page = client.get("/docs").text
     for path, operations in client.get("/openapi.json").json["paths"].items():
         for method in operations:
-            assert f"{method.upper()} {path}" in page
+            assert f"<code>{method.upper()}</code> <code>{path}</code>" in page
 
 
 def test_no_answer_names_the_machine_it_is_served_from(client: Any, data_folder: Path) -> None:

@@ -1,0 +1,80 @@
+"""Words that are not in a template: states, steps, quality gates, the links of the bar."""
+
+from __future__ import annotations
+
+from flask_babel import LazyString, gettext, lazy_gettext
+
+#: The word for each state that anything has.
+STATES: dict[str, LazyString] = {
+    "queued": lazy_gettext("Waiting"),
+    "running": lazy_gettext("Running"),
+    "paused": lazy_gettext("Paused"),
+    "stalled": lazy_gettext("Stalled"),
+    "succeeded": lazy_gettext("Done"),
+    "degraded": lazy_gettext("Degraded"),
+    "failed": lazy_gettext("Failed"),
+    "cancelled": lazy_gettext("Cancelled"),
+    "interrupted": lazy_gettext("Interrupted"),
+    "skipped": lazy_gettext("Left out"),
+    "outdated": lazy_gettext("Outdated"),
+    "pending": lazy_gettext("To do"),
+    "ok": lazy_gettext("In order"),
+    "note": lazy_gettext("Note"),
+    "problem": lazy_gettext("Problem"),
+    "passed": lazy_gettext("Passed"),
+    "unknown": lazy_gettext("Not known"),
+}
+#: The icon of each state (templates/icons.html).
+STATE_ICONS = {
+    "queued": "clock",
+    "running": "play",
+    "paused": "pause",
+    "stalled": "warning",
+    "succeeded": "check",
+    "degraded": "warning",
+    "failed": "cross",
+    "cancelled": "stop",
+    "interrupted": "warning",
+    "skipped": "skip",
+    "outdated": "retry",
+    "pending": "dot",
+    "ok": "check",
+    "note": "info",
+    "problem": "cross",
+    "passed": "check",
+    "unknown": "dot",
+}
+#: The title of each step of config/workflow.toml; a step of one's own keeps the title it has there.
+STEPS: dict[str, LazyString] = {
+    "STEP1": lazy_gettext("Extract archives"),
+    "STEP2": lazy_gettext("Convert videos"),
+    "STEP3": lazy_gettext("Find shots"),
+    "STEP4": lazy_gettext("Analyse speech and speakers"),
+    "STEP5": lazy_gettext("Track faces"),
+    "STEP6": lazy_gettext("Reduce"),
+    "STEP7": lazy_gettext("Deliver"),
+}
+
+
+def navigation() -> list[tuple[str, str, str]]:
+    """The links of the bar: address, text, and the area that a page belongs to."""
+    return [
+        ("/", gettext("Pipeline"), "pipeline"),
+        ("/history", gettext("History"), "history"),
+        ("/system", gettext("System"), "system"),
+        ("/settings", gettext("Settings"), "settings"),
+        ("/docs", gettext("API"), "docs"),
+    ]
+
+
+def shared_words() -> dict[str, str]:
+    """The texts that scripts of every page need."""
+    return {
+        "connection_live": gettext("Live"),
+        "connection_lost": gettext("Connection lost"),
+        "left": gettext("%(time)s left"),
+        "notifications_on": gettext("Notifications are on"),
+        "notifications_off": gettext("Notifications are off"),
+        "run_ended": gettext("Run %(run)s: %(state)s"),
+        **{f"state_{state}": str(word) for state, word in STATES.items()},
+    }

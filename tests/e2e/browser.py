@@ -1,0 +1,125 @@
+"""A person in front of the dashboard: the real application with a real worker, and the system's Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from workflow_scripts.common.paths import ROOT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page
+
+#: Seconds until the application answers, on a machine with much else to do.
+_PATIENCE_S = 60
+
+
+def chromium() -> str:
+    """The browser to test with; without one the test is skipped, but in CI it fails."""
+    found = os.environ.get("WORKFLOW_TEST_BROWSER") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if found is None and os.environ.get("CI"):
+        pytest.fail("there is no Chromium to test the pages with")
+    if found is None:
+        pytest.skip("there is no Chromium")
+    return found
+
+
+@contextmanager
+def opened_browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Dashboard:
+    """The application as its own process; `complaints` is what the browser's console said that it should not."""
+
+    data: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, **settings: str) -> None:
+        """Start it, and wait until it answers."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("WORKFLOW_", "OUTPUT_"))}
+        own = {"WORKFLOW_DATA_DIR": str(self.data), "WORKFLOW_WEB_PORT": str(self.port), **settings}
+        self.data.mkdir(parents=True, exist_ok=True)
+        with (self.data / "app.out").open("ab") as out:
+            command = [sys.executable, str(ROOT / "app.py")]
+            self.process = subprocess.Popen(command, env=kept | own, stdout=out, stderr=out)
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with suppress(OSError), urllib.request.urlopen(f"{self.address}/health", timeout=5):
+                return
+            time.sleep(0.1)
+        pytest.fail((self.data / "app.out").read_text(errors="replace"))
+
+    def stop(self) -> None:
+        """End the web process; the worker goes on."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def page(self, browser: Browser, **options: object) -> Page:
+        """A page of a browser of its own, 1280x720 unless told; what its console complains of is kept."""
+        wanted: dict[str, Any] = {"viewport": {"width": 1280, "height": 720}, "base_url": self.address, **options}
+        page = browser.new_context(**wanted).new_page()
+        page.on("console", self._note)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        return page
+
+    def _note(self, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self.complaints.append(said.text)
+
+
+@contextmanager
+def running_dashboard(data: Path, **settings: str) -> Iterator[Dashboard]:
+    """The application with a worker in a data folder; both are ended."""
+    dashboard = Dashboard(data, free_port())
+    try:
+        dashboard.start(**settings)
+        yield dashboard
+    finally:
+        dashboard.stop()
+        end_worker(data)
+
+
+def end_worker(data: Path) -> None:
+    """End the worker of a data folder, and what it runs."""
+    command = [str(ROOT / "scripts" / "workflow"), "worker", "stop"]
+    subprocess.run(command, env={**os.environ, "WORKFLOW_DATA_DIR": str(data)}, capture_output=True, check=False)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
