@@ -55,6 +55,31 @@ STEPS: dict[str, LazyString] = {
     "STEP7": lazy_gettext("Deliver"),
 }
 
+#: The quality gates by the names that manifests give them; others keep theirs.
+GATES: dict[str, LazyString] = {
+    "broken tracks per minute": lazy_gettext("broken tracks per minute"),
+    "end of sound against picture (s)": lazy_gettext("end of sound against picture (s)"),
+    "files delivered / files finished": lazy_gettext("files delivered / files finished"),
+    "first detection against FP32 on the CPU (s)": lazy_gettext("first detection against FP32 on the CPU (s)"),
+    "first picture (s)": lazy_gettext("first picture (s)"),
+    "first speech frame": lazy_gettext("first speech frame"),
+    "frames": lazy_gettext("frames"),
+    "frames present / frames decoded": lazy_gettext("frames present / frames decoded"),
+    "frames whose labels contradict speech": lazy_gettext("frames whose labels contradict speech"),
+    "labels present wherever speech is": lazy_gettext("labels present wherever speech is"),
+    "length against source (s)": lazy_gettext("length against source (s)"),
+    "new identities per minute": lazy_gettext("new identities per minute"),
+    "reduced audio size / raw": lazy_gettext("reduced audio size / raw"),
+    "share of frames with a face": lazy_gettext("share of frames with a face"),
+    "shortest shot (frames)": lazy_gettext("shortest shot (frames)"),
+    "sound against picture (s)": lazy_gettext("sound against picture (s)"),
+    "sound frames / picture frames": lazy_gettext("sound frames / picture frames"),
+    "speech against FP32 on the CPU (points)": lazy_gettext("speech against FP32 on the CPU (points)"),
+    "speech against an independent detector (points)": lazy_gettext("speech against an independent detector (points)"),
+    "streams": lazy_gettext("streams"),
+    "tracks that cross a cut": lazy_gettext("tracks that cross a cut"),
+}
+
 
 def navigation() -> list[tuple[str, str, str]]:
     """The links of the bar: address, text, and the area that a page belongs to."""

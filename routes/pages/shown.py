@@ -9,7 +9,7 @@ from flask_babel import format_datetime, format_decimal
 from markupsafe import Markup
 
 from routes.context import context
-from routes.pages.phrases import STATE_ICONS, STATES, STEPS
+from routes.pages.phrases import GATES, STATE_ICONS, STATES, STEPS
 from workflow_scripts.common.events import printable
 
 
@@ -41,8 +41,8 @@ def step_title(key: str) -> str:
 
 
 def gate_word(name: str) -> str:
-    """The name of a quality gate as people read it."""
-    return name.replace("_", " ")
+    """The name of a quality gate in the page's language."""
+    return str(GATES.get(name, name))
 
 
 def duration(seconds: float | None) -> str:

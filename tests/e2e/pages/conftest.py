@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Seconds until the application answers, on a machine with much else to do.
 _PATIENCE_S = 60
+#: Milliseconds that the browser waits for what a test expects.
+_BROWSER_MS = 15_000
 
 
 def chromium() -> str:
@@ -91,6 +93,7 @@ class Dashboard:
         """A page of a browser of its own, 1280x720 unless told; what its console complains of is kept."""
         wanted: dict[str, Any] = {"viewport": {"width": 1280, "height": 720}, "base_url": self.address, **options}
         page = browser.new_context(**wanted).new_page()
+        page.set_default_timeout(_BROWSER_MS)
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         return page
@@ -123,3 +126,42 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium for all tests of pages."""
+    with opened_browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """The application with a worker, in a data folder of the module's own."""
+    with running_dashboard(tmp_path_factory.mktemp("dashboard")) as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser, dashboard: Dashboard) -> Iterator[Page]:
+    """A page of a browser of its own; the test fails when its console complains."""
+    dashboard.complaints.clear()
+    found = dashboard.page(browser)
+    yield found
+    found.context.close()
+    assert not dashboard.complaints
+
+
+Violations = Callable[["Page"], list[str]]
+
+
+@pytest.fixture
+def violations() -> Violations:
+    """`violations(page)`: what axe-core finds that keeps people from using the page, a line each."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    def find(page: Page) -> list[str]:
+        found = Axe().run(page).response["violations"]
+        return [f"{one['id']}: {node['target']} {node['html'][:120]}" for one in found for node in one["nodes"]]
+
+    return find
