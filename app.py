@@ -33,6 +33,7 @@ from routes import (
     session,
     steps,
     system,
+    viewing,
 )
 from routes.context import EXTENSION, Context
 from routes.models.common import LARGEST
@@ -57,7 +58,7 @@ LOOK_S = 5.0
 THREADS = 64
 #: Threads that streams leave to other requests.
 _FREE_THREADS = 4
-_AREAS = (projects, steps, runs, events, logs, system, health, session, docs, *pages.AREAS)
+_AREAS = (projects, steps, runs, events, logs, system, health, session, viewing, docs, *pages.AREAS)
 
 
 class _Number(IntegerConverter):
@@ -113,7 +114,8 @@ def create_app(settings: WebSettings | None = None) -> APIFlask:
 
 
 def close_app(app: APIFlask) -> None:
-    """End an application's event streams and its connections."""
+    """End an application's event streams, what it prepares in the background, and its connections."""
+    viewing.close(app)
     app.extensions[EXTENSION].close()
 
 

@@ -6,12 +6,14 @@ import fcntl
 import logging
 import signal
 import time
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal
 
+from workflow_scripts.common import earlier
 from workflow_scripts.common.artifacts.files import load_json, write_json
 from workflow_scripts.common.atomic import remove_leftovers
 from workflow_scripts.common.descent import Descent
@@ -202,6 +204,7 @@ class StepRun(Generic[ItemT]):
             reset_peak_memory()
             with _device_faults():
                 self._prepare(job)
+                self._keep_earlier(item, earlier.hold, item.root)
                 with keep_displaced(
                     self.step.writes(item), item.workflow or item.root, item.root / "originals", job.warn
                 ):
@@ -209,6 +212,15 @@ class StepRun(Generic[ItemT]):
             job.seconds["total"] = time.perf_counter() - begin
         manifest = self._manifest(item, job, wanted, result, fallbacks, started)
         return self._book(item, manifest, result)
+
+    def _keep_earlier(self, item: ItemT, keep: Callable[..., None], *root: Path) -> None:
+        """Keep the former result for comparison; where that cannot be, the new one is worth more."""
+        if item.workflow is None:
+            return
+        try:
+            keep(item.workflow, *root, self.step.key)
+        except (OSError, EOFError, zlib.error) as error:
+            self._warn(item, f"{item.name}: its former result could not be kept for comparison ({error}).")
 
     def _prepare(self, job: Job) -> None:
         """Let the step prepare for a rung, unless the rung before had the same device and TorchScript too."""
@@ -260,6 +272,7 @@ class StepRun(Generic[ItemT]):
         if item.workflow is None:  # then nobody knew before where leftovers may lie
             remove_leftovers(workflow)
         manifest.write(workflow / f"{self.step.key}.json")
+        self._keep_earlier(item, earlier.settle)
         failure_path(workflow, self.step.key).unlink(missing_ok=True)
         if result.cleanup is not None:
             result.cleanup()
