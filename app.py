@@ -33,7 +33,9 @@ from routes import (
     session,
     steps,
     system,
+    uploads,
     viewing,
+    viewing_media,
 )
 from routes.context import EXTENSION, Context
 from routes.models.common import LARGEST
@@ -42,6 +44,7 @@ from services import worker
 from services.database import Database
 from services.pipeline import load_pipeline
 from services.runs import Runs
+from services.uploads import CHUNK
 from services.web.event_feed import EventFeed
 from services.web.security import TokenGate
 from services.web.settings import WebSettings, load_web_settings
@@ -56,9 +59,25 @@ from workflow_scripts.common.settings import load_dotenv
 LOOK_S = 5.0
 #: Requests that are answered at once; each event stream takes one for as long as it is open.
 THREADS = 64
+#: Connections that are kept open; a page holds up to six.
+CONNECTIONS = 1000
 #: Threads that streams leave to other requests.
 _FREE_THREADS = 4
-_AREAS = (projects, steps, runs, events, logs, system, health, session, viewing, docs, *pages.AREAS)
+_AREAS = (
+    projects,
+    steps,
+    runs,
+    events,
+    logs,
+    system,
+    health,
+    session,
+    uploads,
+    viewing,
+    viewing_media,
+    docs,
+    *pages.AREAS,
+)
 
 
 class _Number(IntegerConverter):
@@ -116,6 +135,7 @@ def create_app(settings: WebSettings | None = None) -> APIFlask:
 def close_app(app: APIFlask) -> None:
     """End an application's event streams, what it prepares in the background, and its connections."""
     viewing.close(app)
+    viewing_media.close(app)
     app.extensions[EXTENSION].close()
 
 
@@ -130,9 +150,10 @@ def make_server(app: APIFlask, settings: WebSettings) -> Any:
         host=settings.host,
         port=settings.port,
         threads=THREADS,
+        connection_limit=CONNECTIONS,
         ident=None,
         channel_request_lookahead=1,  # so that a stream sees that its client has gone
-        max_request_body_size=4 * settings.body,  # what is too large by less than that gets a sentence
+        max_request_body_size=max(4 * settings.body, 2 * CHUNK),  # what is too large by less gets a sentence
         clear_untrusted_proxy_headers=True,
     )
 
@@ -176,6 +197,7 @@ def main() -> int:
         settings = load_web_settings()
         open_log()
         app = create_app(settings)
+        system.watch_of(app).start()
         _see_to_worker(worker.start_detached)
         threading.Thread(target=_replace_lost_workers, daemon=True).start()
         logging.getLogger("workflow.web").info("Serving on http://%s:%s", settings.host, settings.port)

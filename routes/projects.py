@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from apiflask import APIBlueprint
 from flask import Response, send_file
 
@@ -16,8 +18,10 @@ from routes.models.projects import (
     VideoDetail,
     VideoList,
     VideoOut,
+    ZipAsked,
 )
-from services import projects
+from services import projects, zip_stream
+from services.names import name_of
 from services.status import project_status
 from workflow_scripts.common.events import printable
 from workflow_scripts.common.paths import projects_folder
@@ -78,6 +82,26 @@ def list_artifacts(project: str) -> ArtifactList:
     found = projects.find_project(project)
     left = projects.artifacts(found, context().video_steps)
     return ArtifactList(artifacts=[ArtifactOut.at(found, artifact) for artifact in left])
+
+
+@blueprint.get("/<project>/artifacts.zip")
+@blueprint.input(ZipAsked, location="query")
+@blueprint.doc(responses=documented("The files in one zip", "application/zip"))
+def read_artifacts(project: str, query_data: ZipAsked) -> Response:
+    """The files that steps and exports left in a project, or some of them, as one zip."""
+    found = projects.find_project(project)
+    video = name_of(query_data.video) if query_data.video is not None else None
+    if query_data.video is not None and video is None:
+        raise projects.UnknownName("There is no such video in this project.")
+    left = projects.artifacts(found, context().video_steps)
+    wanted = zip_stream.chosen(left, video=video, step=query_data.step, videos=query_data.videos)
+    files = zip_stream.located(found, wanted)
+    if not files:
+        raise projects.UnknownName("There is no such file in this project.")
+    response = Response(zip_stream.zipped(files), mimetype="application/zip")
+    name = quote(f"{printable(found.name)}.zip".replace("\\", "_"), safe="!#$&+-.^_`|~")
+    response.headers["Content-Disposition"] = f"attachment; filename=files.zip; filename*=UTF-8''{name}"
+    return response
 
 
 @blueprint.get("/<project>/artifacts/<path:artifact>")

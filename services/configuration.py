@@ -54,6 +54,10 @@ GENERAL = (
     ),
     Parameter("web_streams", int, 12, "Event streams one client may hold", 1, 60, env="WORKFLOW_WEB_STREAMS"),
     Parameter("web_body_kb", int, 1024, "Largest request, in kB", 1, 65536, env="WORKFLOW_WEB_BODY_KB"),
+    Parameter("upload_max_gb", float, 500.0, "Largest upload, in GB", 0.001, env="WORKFLOW_UPLOAD_MAX_GB"),
+    Parameter(
+        "upload_keep_days", int, 7, "Days that unfinished uploads are kept", 1, 365, env="WORKFLOW_UPLOAD_KEEP_DAYS"
+    ),
 )
 
 

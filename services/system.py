@@ -42,22 +42,72 @@ class System:
     environments: tuple[State, ...]
 
 
+@dataclass(frozen=True)
+class Room:
+    """Bytes of the data folder's disk."""
+
+    total: int
+    free: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of main memory; `available` is what a new program could have."""
+
+    total: int
+    available: int
+
+
+class CpuMeter:
+    """How busy all cores together were between two looks; psutil's own counts per thread that asks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._before = psutil.cpu_times()
+        self._load = 0.0
+
+    def load(self) -> float:
+        """Percent of all cores since the last look, 0..100; the same again where no time has passed."""
+        now = psutil.cpu_times()
+        with self._lock:
+            passed = {name: getattr(now, name) - getattr(self._before, name) for name in now._fields}
+            whole = sum(share for name, share in passed.items() if name not in ("guest", "guest_nice"))
+            idle = passed["idle"] + passed.get("iowait", 0.0)
+            if whole > 0:
+                self._before, self._load = now, min(100.0, max(0.0, 100 * (1 - idle / whole)))
+            return self._load
+
+
+_meter = CpuMeter()
+
+
 def look() -> System:
     """Measure everything now."""
-    memory = psutil.virtual_memory()
-    folder = data_folder()
-    disk = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.is_dir()))
+    main, room = memory(), disk()
     return System(
         cores=psutil.cpu_count() or 1,
-        cpu_load=psutil.cpu_percent(),
+        cpu_load=round(_meter.load(), 1),
         load_average=os.getloadavg()[0],
-        memory_total=memory.total,
-        memory_available=memory.available,
-        disk_total=disk.total,
-        disk_free=disk.free,
+        memory_total=main.total,
+        memory_available=main.available,
+        disk_total=room.total,
+        disk_free=room.free,
         gpus=tuple(look_at_gpus()),
         environments=load_states(),
     )
+
+
+def memory() -> Memory:
+    """The main memory now."""
+    found = psutil.virtual_memory()
+    return Memory(found.total, found.available)
+
+
+def disk() -> Room:
+    """The disk of the data folder now."""
+    folder = data_folder()
+    found = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.is_dir()))
+    return Room(found.total, found.free)
 
 
 _nvml = threading.Lock()

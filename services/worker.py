@@ -43,6 +43,8 @@ PRUNE_S = 3600.0
 TROUBLE_S = 2.0
 #: Seconds that a new worker has to take up its work.
 START_S = 20.0
+#: What asks a worker to end.
+_STOP = (signal.SIGTERM, signal.SIGINT)
 _LOG = logging.getLogger("workflow.worker")
 
 
@@ -58,8 +60,9 @@ class Worker:
 
     def run(self, *, stop_steps: bool = False) -> None:
         """Work until SIGTERM or SIGINT."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOP:
             signal.signal(number, self._ask_to_stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
         self._guarded(self.scheduler.recover)
         while not self._stop:
             self._guarded(self.scheduler.tick)
@@ -162,6 +165,7 @@ def main() -> int:
     try:
         load_dotenv()
         _open_log(to_screen=not arguments.detach)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)  # who asks now is heard once the worker is there
         with WorkerLock() as lock:
             if not lock.take("worker"):
                 sentence = f"The work of this data folder is done by {holder() or 'another process'}."

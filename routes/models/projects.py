@@ -22,6 +22,14 @@ class PageAsked(Asked):
     limit: int = Field(default=50, ge=1, le=500)
 
 
+class ZipAsked(Asked):
+    """Which files of a project."""
+
+    video: str | None = Field(default=None, description="Only those of this video, by key or name.")
+    step: str | None = Field(default=None, description="Only those that this step left.")
+    videos: bool = Field(default=False, description="Videos too; they are large.")
+
+
 class StepState(BaseModel):
     """How one step stands for one video; `message` says why where it is not plainly good."""
 

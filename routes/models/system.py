@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -41,6 +41,38 @@ class SystemOut(BaseModel):
     disk_free: int
     gpus: list[GpuOut]
     environments: list[EnvironmentOut]
+
+
+class HistoryAsked(BaseModel):
+    """Which part of the machine's history is wanted."""
+
+    span: Literal["hour", "day"] = Field(
+        default="hour", description="`hour`: every two seconds; `day`: means of a minute."
+    )
+    since: float = Field(default=0.0, description="Only what is later than this, in seconds since 1970.")
+
+
+class GpuHistory(BaseModel):
+    """What one GPU did: `load` in shares, `memory` in bytes; null where it was not there or does not say."""
+
+    uuid: str
+    name: str
+    memory_total: int | None
+    load: list[float | None]
+    memory: list[float | None]
+
+
+class HistoryOut(BaseModel):
+    """Columns of the same length, oldest first: seconds since 1970, share of all cores, bytes in use."""
+
+    span: Literal["hour", "day"]
+    time: list[float]
+    cpu: list[float]
+    memory: list[float]
+    disk: list[float]
+    gpus: list[GpuHistory]
+    memory_total: int
+    disk_total: int
 
 
 class SettingOut(BaseModel):

@@ -53,6 +53,12 @@ def progress_of(data: Mapping[str, Any]) -> Progress | None:
     return Progress(done, total, str(data.get("unit") or ""), str(data.get("video") or ""))
 
 
+def seconds_of(value: Any) -> float | None:
+    """Seconds as a step reports them, None where that makes no sense."""
+    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+    return float(value) if good else None
+
+
 def progress_column(progress: Progress | None) -> str | None:
     """Progress as it is stored."""
     return None if progress is None else json.dumps(asdict(progress))
@@ -84,7 +90,7 @@ def step_run_of(row: sqlite3.Row) -> StepRun:
     values: dict[str, Any] = {name: row[name] for name in _STEP_RUN}
     values |= {name: _moment(values[name]) for name in _MOMENTS}
     values |= {name: bool(values[name]) for name in _FLAGS}
-    values |= {name: _name(values[name]) for name in ("project", "log_path", "events_path")}
+    values |= {name: name_of_column(values[name]) for name in ("project", "log_path", "events_path")}
     values["progress"] = progress_of(json.loads(row["progress"])) if row["progress"] else None
     return StepRun(**values)
 
@@ -92,7 +98,7 @@ def step_run_of(row: sqlite3.Row) -> StepRun:
 def video_state_of(row: sqlite3.Row) -> VideoState:
     """A row of `video_states`."""
     updated = datetime.fromisoformat(row["updated"])
-    return VideoState(row["step_run_id"], _name(row["video"]) or "", row["state"], row["message"], updated)
+    return VideoState(row["step_run_id"], name_of_column(row["video"]) or "", row["state"], row["message"], updated)
 
 
 def event_of(row: sqlite3.Row) -> Event:
@@ -105,5 +111,6 @@ def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _name(value: str | bytes | None) -> str | None:
+def name_of_column(value: str | bytes | None) -> str | None:
+    """The name of a folder or file that is stored."""
     return os.fsdecode(value) if isinstance(value, bytes) else value

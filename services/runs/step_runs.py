@@ -12,7 +12,15 @@ from services.runs.journal import announce_step, append, find_step, move, settle
 from services.runs.model import Clock, NewEvent, StepRun, VideoState
 from services.runs.planning import check_free
 from services.runs.requests import cancel_step
-from services.runs.rows import moment, name_column, progress_column, progress_of, step_run_of, video_state_of
+from services.runs.rows import (
+    moment,
+    name_column,
+    progress_column,
+    progress_of,
+    seconds_of,
+    step_run_of,
+    video_state_of,
+)
 from services.states import State, TransitionError
 from workflow_scripts.common.events import printable
 
@@ -75,6 +83,18 @@ class StepRuns:
         query = "SELECT * FROM video_states WHERE step_run_id = ? ORDER BY video"
         with self._database.read() as connection:
             return [video_state_of(row) for row in connection.execute(query, (step_run_id,))]
+
+    def videos_of_run(self, run_id: int) -> dict[int, list[VideoState]]:
+        """How the videos of all step runs of a run stand, by name; those of each step run under its id."""
+        query = (
+            "SELECT video_states.* FROM video_states JOIN step_runs ON step_runs.id = step_run_id"
+            " WHERE run_id = ? ORDER BY step_run_id, video"
+        )
+        found: dict[int, list[VideoState]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(query, (run_id,)):
+                found.setdefault(row["step_run_id"], []).append(video_state_of(row))
+        return found
 
     def claim(self, step_run_id: int, *, owner: str, boot_id: str, slot: str, device: str) -> StepRun | None:
         """Take a queued step run; None when somebody else has, or it was cancelled or is to pause.
@@ -234,9 +254,11 @@ class StepRuns:
     ) -> None:
         now = moment(self._clock.now())
         connection.executemany(
-            "INSERT INTO video_states (step_run_id, video, state, message, updated) VALUES (?, ?, ?, ?, ?)"
+            "INSERT INTO video_states (step_run_id, video, state, message, updated, seconds, length)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET state = excluded.state, message = excluded.message,"
-            " updated = excluded.updated",
+            " updated = excluded.updated,"  # a later attempt that finds the work done took no time for it
+            " seconds = ifnull(excluded.seconds, seconds), length = ifnull(excluded.length, length)",
             [
                 (
                     step_run_id,
@@ -244,6 +266,8 @@ class StepRuns:
                     str(data["state"]),
                     printable(str(data.get("message", ""))),
                     now,
+                    seconds_of(data.get("seconds")),
+                    seconds_of(data.get("length")),
                 )
                 for data in reported
                 if "video" in data and "state" in data

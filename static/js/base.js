@@ -27,9 +27,18 @@ document.addEventListener("click", ({ target }) => {
 document.addEventListener("change", ({ target }) => {
   if (target.matches("select[data-submits]")) target.form.requestSubmit();
 });
+
+const notices = document.getElementById("notices");
+
+/* What lies below a modal dialog can neither be seen nor heard, so notices go where people are. */
+new MutationObserver(() => {
+  const place = document.querySelector("dialog:modal") ?? document.body;
+  if (notices.parentElement !== place && notices.childElementCount) place.append(notices);
+}).observe(notices, { childList: true });
+document.addEventListener("close", ({ target }) => target.contains(notices) && document.body.append(notices), true);
+
 document.addEventListener("htmx:sendError", () => {
   const note = document.getElementById("no-answer").content.cloneNode(true);
-  const notices = document.getElementById("notices");
   if (!notices.querySelector("[data-no-answer]")) notices.append(note);
 });
 

@@ -122,6 +122,7 @@ def test_events_are_those_that_are_promised(
     assert (found[3]["done"], found[3]["total"], found[3]["unit"]) == (2, 2, "characters")
     assert (found[4]["role"], found[4]["path"], len(found[4]["sha256"])) == ("out", "a.out", 64)
     assert (found[5]["state"], found[7]["state"]) == ("succeeded", "failed")
+    assert found[5]["seconds"] >= 0 and "seconds" not in found[1] and "length" not in found[5]  # it is no video
     assert "there is no text in it" in found[7]["message"]
     assert (found[-1]["states"], found[-1]["exit_code"]) == ({"succeeded": 1, "failed": 1}, 1)
 
