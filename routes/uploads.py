@@ -47,8 +47,8 @@ def show_upload(upload: str) -> tuple[UploadOut, int, dict[str, str]]:
 def write_piece(upload: str) -> tuple[UploadOut, int, dict[str, str]]:
     """Send a piece as `application/offset+octet-stream`; the header `Upload-Offset` says where it begins.
 
-    What is answered is on the disk. A piece that begins elsewhere than where the last one ended is refused with 409,
-    and `Upload-Offset` says where that was.
+    What is answered is on the disk. A piece that begins elsewhere than where the last one ended is refused with
+    409, and `Upload-Offset` says where that was.
     """
     if request.mimetype != PIECE:
         raise Refusal(415, "media_type", f"A piece of a file is sent with Content-Type: {PIECE}.")

@@ -22,6 +22,7 @@ from services.upload_names import ACCEPTED
 from services.uploads import CHUNK
 from services.worker_lock import holder
 from workflow_scripts.common.devices import DEVICES
+from workflow_scripts.common.projects import VIDEO_SUFFIXES
 
 blueprint = APIBlueprint("pipeline_page", __name__, enable_openapi=False)
 
@@ -55,6 +56,7 @@ def show_pipeline() -> str:
         "pipeline/page.html",
         **found,
         accepted=",".join(ACCEPTED),
+        videos=",".join(f".{suffix}" for suffix in VIDEO_SUFFIXES),
         chunk=CHUNK,
         devices=DEVICES,
         priorities=start_form.PRIORITIES,

@@ -38,6 +38,7 @@ def video_words() -> dict[str, str]:
         "figure_speech_seconds": _("Seconds of speech"),
         "figure_turns": _("Turns"),
         "first_shot": _("beginning of the video"),
+        "going_to": _("Going to frame %(frame)s"),
         "making_faces": _("faces"),
         "making_frames": _("faces"),
         "making_peaks": _("sound"),

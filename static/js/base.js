@@ -3,6 +3,8 @@ import { moment } from "./shown.js";
 import { filled, words } from "./words.js";
 import "./progress.js";
 
+/** Milliseconds that good news stays. */
+const GOOD_MS = 8000;
 const connection = document.getElementById("connection");
 
 document.addEventListener("workflow:connection", ({ detail }) => {
@@ -30,8 +32,16 @@ document.addEventListener("change", ({ target }) => {
 
 const notices = document.getElementById("notices");
 
+/** Good news goes when it was read; whoever points at it or is in it keeps it. */
+function leaveByItself(notice) {
+  if (notice.dataset?.kind !== "good") return;
+  const leave = () => (notice.matches(":hover, :focus-within") ? setTimeout(leave, GOOD_MS) : notice.remove());
+  setTimeout(leave, GOOD_MS);
+}
+
 /* What lies below a modal dialog can neither be seen nor heard, so notices go where people are. */
-new MutationObserver(() => {
+new MutationObserver((changes) => {
+  changes.flatMap(({ addedNodes }) => [...addedNodes]).forEach(leaveByItself);
   const place = document.querySelector("dialog:modal") ?? document.body;
   if (notices.parentElement !== place && notices.childElementCount) place.append(notices);
 }).observe(notices, { childList: true });

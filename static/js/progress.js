@@ -26,11 +26,16 @@ function show({ step_run: id, data }) {
     const bar = place.querySelector("progress");
     const text = place.querySelector(".progress-text");
     if (!bar || !text) continue;
-    const share = total > 0 ? Math.min(done / total, 1) : 0;
-    bar.max = total > 0 ? total : 1;
-    bar.value = done;
-    const left = remaining(`${id}`, video, share);
-    text.textContent = `${Math.floor(share * 100)} %` + (left === null ? "" : ` · ${filled(words.left, { time: duration(left) })}`);
+    if (total > 0) {
+      const share = Math.min(done / total, 1);
+      const left = remaining(`${id}`, video, share);
+      bar.max = total;
+      bar.value = done;
+      text.textContent = `${Math.floor(share * 100)} %` + (left === null ? "" : ` · ${filled(words.left, { time: duration(left) })}`);
+    } else {
+      bar.removeAttribute("value"); // how much there is, is not known
+      text.textContent = `${Math.floor(done)} ${unit || ""}`;
+    }
     text.title = `${Math.floor(done)} / ${Math.floor(total)} ${unit || ""}`;
     const name = place.querySelector(".progress-video");
     if (name && video) name.textContent = typeof video === "object" ? video.name : video;

@@ -133,7 +133,6 @@ def test_a_conflict_says_which_run_holds_the_work(client: Any, make_converted: A
     [
         {"sequence": "9"},
         {"sequence": "4-2"},
-        {"project": "nowhere"},
         {"device": "tpu"},
         {"priority": "1e9"},
         {"priority": "101"},

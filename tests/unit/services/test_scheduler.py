@@ -11,7 +11,7 @@ import pytest
 
 from services.pipeline import Pipeline, StepDefinition
 from services.scheduler import attempt_folder
-from services.slots import Slot, Slots, allowed_gpus
+from services.slots import Slot, Slots
 from services.supervision.processes import boot_id
 from services.supervision.step_logs import read_log
 
@@ -46,26 +46,6 @@ def test_slots(slots: Slots, taken: list[str], slot: str, free: str | None) -> N
 
 def test_what_was_asked_to_compute_on_the_cpu_takes_no_gpu() -> None:
     assert Slots(1, ("A",)).free_for(step("gpu"), "cpu", []) == Slot("cpu")
-
-
-@pytest.mark.parametrize(
-    ("visible", "allowed"),
-    [
-        (None, ("GPU-aa11", "GPU-bb22")),
-        ("1", ("GPU-bb22",)),
-        ("1,0", ("GPU-bb22", "GPU-aa11")),
-        ("GPU-bb", ("GPU-bb22",)),
-        ("", ()),
-        ("-1", ()),
-    ],
-)
-def test_the_gpus_that_may_be_used(visible: str | None, allowed: tuple[str, ...]) -> None:
-    lines = ["GPU 0: NVIDIA H200 (UUID: GPU-aa11)", "GPU 1: NVIDIA H200 (UUID: GPU-bb22)"]
-    assert allowed_gpus(lines, {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}) == allowed
-
-
-def test_a_gpu_whose_uuid_is_not_known_is_called_by_its_number() -> None:
-    assert allowed_gpus(["NVIDIA GPU"], {}) == ("0",)
 
 
 # order

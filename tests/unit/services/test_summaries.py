@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from services import summaries
+from services import status
 from services.summaries import AGE_S, LARGEST_AGE_S, Summaries, Summary
 from workflow_scripts.common.manifest import Fallback
 from workflow_scripts.common.projects import Video
@@ -41,13 +41,13 @@ def clock() -> Clock:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The projects that were read, by name."""
     found: list[str] = []
-    real = summaries.project_status
+    real = status.project_status
 
     def read(project: Any, keys: Any) -> Any:
         found.append(project.name)
         return real(project, keys)
 
-    monkeypatch.setattr(summaries, "project_status", read)
+    monkeypatch.setattr("services.summaries.project_status", read)
     return found
 
 
