@@ -1,0 +1,64 @@
+/** The tables beside the player: shots, turns and faces. */
+import { words } from "../words.js";
+import { begun } from "./lane_shots.js";
+import { List } from "./lists.js";
+import { lastBegun } from "./paint.js";
+
+const seconds = (frames, clock) => (frames / clock.fps).toFixed(2);
+const score = (value) => (value === null || value === undefined ? "–" : value.toFixed(2));
+
+export class Lists {
+  /** @param {import("./tracks.js").Tracks} tracks  @param {import("./clock.js").Clock} clock */
+  constructor(tracks, clock) {
+    this.tracks = tracks;
+    this.shots = new List(document.getElementById("panel-shots"), (shot, index) => [
+      index + 1,
+      shot.start + 1,
+      shot.end,
+      clock.timecode(shot.start),
+      begun(shot),
+    ]);
+    this.turns = new List(document.getElementById("panel-turns"), (turn) => [
+      turn.speaker,
+      seconds(turn.from, clock),
+      seconds(turn.to, clock),
+      seconds(turn.to - turn.from, clock),
+      score(turn.score),
+    ]);
+    this.faces = new List(document.getElementById("panel-faces"), (face) => [
+      face.id,
+      face.start + 1,
+      face.last + 1,
+      face.frames,
+      `${Math.round((100 * face.speaking_frames) / face.frames)} %`,
+    ]);
+  }
+
+  fill() {
+    const { shots, turns, identities } = this.tracks;
+    if (this.shots.rows !== shots) this.shots.set(shots);
+    if (this.from !== turns) {
+      this.from = turns;
+      const row = ({ start, end, ...rest }) => ({ ...rest, from: start, to: end, start: Math.floor(start + 1e-6) });
+      this.turns.set(turns.map(row));
+    }
+    if (this.seen !== identities) {
+      this.seen = identities;
+      const inTime = [...identities].sort((one, other) => one.first - other.first);
+      this.faces.set(inTime.map((one) => ({ ...one, start: one.first })));
+    }
+    for (const [list, name] of [[this.shots, "shots"], [this.turns, "turns"], [this.faces, "faces"]]) {
+      const empty = list.root.querySelector(".empty");
+      empty.hidden = list.rows.length > 0;
+      list.root.querySelector(".table-frame").hidden = !empty.hidden;
+      empty.textContent = words[`none_${name}`];
+    }
+  }
+
+  /** Mark the rows that a frame is in. */
+  mark(frame) {
+    this.shots.mark(lastBegun(this.shots.rows, frame));
+    const turn = lastBegun(this.turns.rows, frame);
+    this.turns.mark(turn >= 0 && this.turns.rows[turn].to > frame ? turn : -1);
+  }
+}
