@@ -6,25 +6,37 @@ import argparse
 import json
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from workflow_scripts.common.devices import DEVICES, choose_device, prepare_environment
-from workflow_scripts.common.errors import CancelledError, WorkflowError
+from workflow_scripts.common.devices import (
+    DEVICES,
+    choose_device,
+    grant_gpu,
+    prepare_environment,
+    require_gpu,
+    restrict_to,
+)
+from workflow_scripts.common.errors import ArtifactError, CancelledError, WorkflowError
 from workflow_scripts.common.events import about, name_every_line, open_log, printable
 from workflow_scripts.common.fresh_process import FreshProcesses, handed_on, in_fresh_process
+from workflow_scripts.common.gpu_choice import Choice
 from workflow_scripts.common.gpu_lock import hold_gpu
 from workflow_scripts.common.gpu_name import gpu_in_use
+from workflow_scripts.common.media_info import read_media
 from workflow_scripts.common.paths import config_folder
 from workflow_scripts.common.run import Outcome, Plan, StepRun
 from workflow_scripts.common.settings import Settings, add_options, load_dotenv, resolve
 from workflow_scripts.common.side_by_side import side_by_side
-from workflow_scripts.common.step import ItemT, Step
+from workflow_scripts.common.step import Item, ItemT, Step
 
+#: How an item stands after work on it, well done or not.
+_WORKED_ON = ("succeeded", "degraded", "failed")
 _EXIT_CODES = """\
 exit status: 0 all done; 1 something failed, the rest is kept; 2 wrong option or configuration;
 3 something needed is missing, nothing was started; 130 cancelled
@@ -49,11 +61,15 @@ def main(step: Step[ItemT], description: str, targets: str = "VIDEO|PROJECT|FOLD
         if arguments.show_config:
             print(json.dumps({"step": step.key, "parameters": params.described()}, ensure_ascii=False, indent=1))
             return 0
+        grant = grant_gpu()
+        restrict_to(grant)
         step.check(params)
         if arguments.check:
+            if step.uses_accelerator:
+                require_gpu(step.device(params, arguments.device), grant)
             print("; ".join(f"{model.name} ({model.source})" for model in step.models(params)) or "needs no model")
             return 0
-        return _run(step, params, arguments)
+        return _run(step, params, arguments, grant)
     except (CancelledError, KeyboardInterrupt):
         if not in_fresh_process():  # the process that started this one says it for all
             print("Cancelled; what was finished is kept.", file=sys.stderr)
@@ -96,14 +112,14 @@ def _parser(step: Step[ItemT], description: str, targets: str) -> argparse.Argum
     return parser
 
 
-def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace) -> int:
+def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace, grant: Choice) -> int:
     told = handed_on()
     log, log_path = open_log(step.number, step.name, Path(told.log) if told and told.log else None)
     items = step.find(arguments.targets, params)
     if not arguments.dry_run:
         step.fetch(params, log)
     asked = step.device(params, getattr(arguments, "device", None))
-    device, warning = choose_device(asked)
+    device, warning = ("cpu", None) if arguments.dry_run else choose_device(asked, grant)
     run = StepRun(
         step,
         params,
@@ -111,6 +127,7 @@ def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace) -> 
         log,
         force=arguments.force,
         processes=FreshProcesses(_fresh_arguments(step, arguments), str(log_path)),
+        not_on_gpu=warning or "",
     )
     plans = [run.plan(item) for item in items]
     if arguments.dry_run:
@@ -123,6 +140,7 @@ def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace) -> 
         log.info("TOTAL_VIDEOS_TO_PROCESS: %d", len(pending))
         if pending and warning:
             log.warning(warning)
+            run.events.emit("warning", text=warning)
         if pending and step.uses_accelerator:
             log.info("Device sélectionné: %s", device.upper())
     with _gpu(run, alone=told is None and bool(pending)):
@@ -175,13 +193,24 @@ def _one(run: StepRun[ItemT], plan: Plan[ItemT]) -> Outcome:
     if plan.reason is not None:
         run.log.info("PROCESSING_VIDEO: %s", plan.item.name)
         run.events.emit("video", video=plan.item.name, state="running", reason=plan.reason)
+    begun = time.perf_counter()
     outcome = run.process(plan)
-    run.events.emit("video", video=outcome.name, state=outcome.state, message=outcome.message)
+    figures = _figures(plan.item, time.perf_counter() - begun) if outcome.state in _WORKED_ON else {}
+    run.events.emit("video", video=outcome.name, state=outcome.state, message=outcome.message, **figures)
     if outcome.state == "failed":
         run.log.error(about(outcome.name, outcome.message))
     elif outcome.state in ("degraded", "blocked"):
         run.log.warning("%s: %s", outcome.state, about(outcome.name, outcome.message))
     return outcome
+
+
+def _figures(item: Item, seconds: float) -> dict[str, float]:
+    """How long the work on an item took, and how long it is itself, in seconds; that only for a measured video."""
+    found = {"seconds": round(seconds, 3)}
+    if item.workflow is not None:
+        with suppress(ArtifactError):
+            found["length"] = round(float(read_media(item.workflow / "media.json").duration), 3)
+    return found
 
 
 def _conclude(run: StepRun[ItemT], outcomes: Sequence[Outcome], alone: bool) -> int:
