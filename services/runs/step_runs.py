@@ -34,6 +34,9 @@ _SELECT = "SELECT step_runs.* FROM step_runs JOIN runs ON runs.id = step_runs.ru
 _IN_TURN = "ORDER BY runs.priority DESC, runs.id, step_runs.position"
 _RESTARTED = "The machine was restarted while this step ran."
 
+#: A later attempt found a video's work done: how it went is what the attempt said that did it.
+_FOUND_DONE = "excluded.state = 'up to date' AND state IN ('succeeded', 'degraded')"
+
 
 class StepRuns:
     """The step runs of all runs. Every change but a heartbeat writes its event in the same transaction.
@@ -256,8 +259,9 @@ class StepRuns:
         connection.executemany(
             "INSERT INTO video_states (step_run_id, video, state, message, updated, seconds, length)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET state = excluded.state, message = excluded.message,"
-            " updated = excluded.updated,"  # a later attempt that finds the work done took no time for it
+            " ON CONFLICT DO UPDATE SET updated = excluded.updated,"
+            f" state = iif({_FOUND_DONE}, state, excluded.state),"
+            f" message = iif({_FOUND_DONE}, message, excluded.message),"
             " seconds = ifnull(excluded.seconds, seconds), length = ifnull(excluded.length, length)",
             [
                 (

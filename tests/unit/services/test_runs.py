@@ -245,6 +245,16 @@ def test_the_queue_is_in_turn_by_priority_then_age_then_position(runs: Runs) -> 
     assert [f"{step.step}{step.project}" for step in runs.steps.active()] == in_turn
 
 
+def test_a_degraded_video_stays_degraded_where_a_later_attempt_finds_its_work_done(runs: Runs) -> None:
+    step = claim(runs, ask(runs, SHOTS).steps[0])
+    told = {"video": "a.mp4", "state": "degraded", "message": "no sound", "seconds": 3.0, "length": 9.0}
+    runs.steps.book(step.id, 1, [("video", told), ("video", {"video": "b.mp4", "state": "failed"})])
+    done = [("video", {"video": name, "state": "up to date", "message": ""}) for name in ("a.mp4", "b.mp4", "c.mp4")]
+    runs.steps.book(step.id, 2, done)
+    found = [(video.state, video.message) for video in runs.steps.videos(step.id)]
+    assert found == [("degraded", "no sound"), ("up to date", ""), ("up to date", "")]
+
+
 def test_a_retry_waits_for_its_time_and_forgets_the_attempt_before(runs: Runs, times: Times) -> None:
     made = ask(runs, SHOTS)
     step = claim(runs, made.steps[0])
