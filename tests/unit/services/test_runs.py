@@ -249,7 +249,9 @@ def test_a_degraded_video_stays_degraded_where_a_later_attempt_finds_its_work_do
     step = claim(runs, ask(runs, SHOTS).steps[0])
     told = {"video": "a.mp4", "state": "degraded", "message": "no sound", "seconds": 3.0, "length": 9.0}
     runs.steps.book(step.id, 1, [("video", told), ("video", {"video": "b.mp4", "state": "failed"})])
-    done = [("video", {"video": name, "state": "up to date", "message": ""}) for name in ("a.mp4", "b.mp4", "c.mp4")]
+    done = [
+        ("video", {"video": name, "state": "up to date", "message": ""}) for name in ("a.mp4", "b.mp4", "c.mp4")
+    ]
     runs.steps.book(step.id, 2, done)
     found = [(video.state, video.message) for video in runs.steps.videos(step.id)]
     assert found == [("degraded", "no sound"), ("up to date", ""), ("up to date", "")]
