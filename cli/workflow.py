@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from cli import runs, worker
+from cli import gpu, runs, worker
 from cli.export import export
 from cli.run_tables import active_lines, dry_run_lines
 from cli.sentences import SentenceGroup
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 main.add_command(export)
-for command in (runs.cancel, runs.pause, runs.resume, runs.retry, runs.logs, runs.history, worker.worker):
+for command in (runs.cancel, runs.pause, runs.resume, runs.retry, runs.logs, runs.history, worker.worker, gpu.gpu):
     main.add_command(command)
 
 

@@ -6,19 +6,20 @@ python -c "from services.audio_service import AudioService; print(AudioService()
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import Any
 
-from services.environments import find, nvidia_gpus
+from services.environments import find
 from services.environments.state import read_stamp
 from workflow_scripts.common.audio_parameters import PARAMETERS
 from workflow_scripts.common.audio_settings import AudioPlan, audio_plan, profile_line, token_variable
+from workflow_scripts.common.gpu_choice import VISIBLE, Choice, choose
+from workflow_scripts.common.gpu_inventory import inventory
+from workflow_scripts.common.gpu_policy import read_policy
 from workflow_scripts.common.paths import config_folder
 from workflow_scripts.common.settings import load_dotenv, resolve
 
 PARAMETER_FILE = "step4_audio.json"
 ENVIRONMENT = "audio_env"
-MEBIBYTE = 1 << 20
 
 
 class AudioService:
@@ -38,8 +39,10 @@ class AudioService:
         plan = audio_plan(params)
         token = token_variable()
         pyannote = plan.wants_pyannote(token)
-        device, reason = device_of(plan, token)
-        batch_size = plan.first_batch(device, gpu_memory() if device == "cuda" else None, token)
+        choice = _choice()
+        device, reason = device_of(plan, token, choice)
+        memory = choice.gpu.memory if choice.gpu and device == "cuda" else None
+        batch_size = plan.first_batch(device, memory, token)
         return {
             "profile": plan.profile,
             "canonical_profile": plan.canonical,
@@ -57,35 +60,19 @@ class AudioService:
         }
 
 
-def device_of(plan: AudioPlan, token: str | None) -> tuple[str, str]:
-    """The device that a run would use, `cpu` or `cuda`, and why, in a few words."""
+def device_of(plan: AudioPlan, token: str | None, choice: Choice) -> tuple[str, str]:
+    """The device that a run would use, `cpu` or `cuda`, and why, in a few words; `choice`: what the policy grants."""
     if plan.device == "cpu":
         return "cpu", "as the settings say"
     if plan.wanted_device(token) == "cpu":
         return "cpu", "the embedded engine takes a GPU only where that is asked for by name"
-    gpus = nvidia_gpus()
-    if not gpus:
-        return "cpu", "no NVIDIA GPU here"
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return "cpu", "CUDA_VISIBLE_DEVICES hides every GPU"
+    if choice.gpu is None:
+        return "cpu", choice.why
     stamp = read_stamp(find(ENVIRONMENT))
     if stamp is not None and stamp.torch == "cpu":
         return "cpu", f"{ENVIRONMENT} holds the CPU build of torch"
-    return "cuda", gpus[0]
+    return "cuda", str(choice.gpu)
 
 
-def gpu_memory() -> int | None:
-    """The memory in bytes of the GPU that would be used, None where nvidia-smi does not tell."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0].strip()
-    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    try:
-        told = subprocess.run(
-            [*command, *(["-i", visible] if visible else [])],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        )
-        return int(told.stdout.split()[0]) * MEBIBYTE
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        return None
+def _choice() -> Choice:
+    return choose(read_policy(), inventory(), os.environ.get(VISIBLE))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from services import gpu
 from services.audio_service import AudioService
-from services.environments import load_states, nvidia_gpus, python_of
+from services.environments import load_states, python_of
 from services.pipeline import Pipeline
 from workflow_scripts.common import paths
 from workflow_scripts.common.audio_settings import TOKEN_VARIABLES, token_variable
@@ -36,7 +36,7 @@ class Finding:
 
 def examine(pipeline: Pipeline) -> list[Finding]:
     """Look at everything a run needs; starts nothing and changes nothing."""
-    return [_ffmpeg(), *_environments(), *_steps(pipeline), _gpu(), _token(), _disk()]
+    return [_ffmpeg(), *_environments(), *_steps(pipeline), *_gpus(), _token(), _disk()]
 
 
 def _ffmpeg() -> Finding:
@@ -75,11 +75,23 @@ def _steps(pipeline: Pipeline) -> list[Finding]:
     return findings
 
 
-def _gpu() -> Finding:
-    gpus: Sequence[str] = nvidia_gpus()
-    if not gpus:
-        return Finding("GPU", "note", "no NVIDIA GPU: everything runs on the CPU")
-    return Finding("GPU", "ok", ", ".join(gpus))
+def _gpus() -> list[Finding]:
+    """A line for each GPU, and one more where none may be used."""
+    try:
+        now = gpu.standing()
+    except WorkflowError as error:
+        return [Finding("GPU", "problem", error.message, error.hint)]
+    refuses = now.policy.none_allowed == "refuse"
+    lines = [
+        Finding("GPU", "ok" if one.allowed else "note", f"{one.gpu} {one.objection or 'may be used'}")
+        for one in now.rulings
+    ]
+    if now.choice.gpu is None:
+        why = "" if now.choice.state == "blocked" else f"{now.choice.why} "
+        said = "the policy lets no step begin without one" if refuses else "everything runs on the CPU"
+        remedy = "See config/gpu_policy.toml." if refuses or lines else ""
+        lines.append(Finding("GPU", "problem" if refuses else "note", f"{why}No GPU: {said}", remedy))
+    return lines
 
 
 def _token() -> Finding:

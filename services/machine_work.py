@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from services import dotenv_file, worker
 from services.configuration import general_settings
+from services.gpu import allowed_keys, standing
 from services.runs import StepRun
-from services.slots import CPU, allowed_gpus
-from services.supervision.processes import identity_of
-from services.system import look_at_gpus
+from services.slots import CPU
 from services.worker_lock import Holder, WorkerLock, holder, lost_holder
 from workflow_scripts.common import gpu_lock
 from workflow_scripts.common.errors import PreconditionError, WorkflowError
@@ -41,34 +39,21 @@ class WorkerState:
 
 
 def places(running: Sequence[StepRun]) -> list[Place]:
-    """The slots of this machine, and the step runs that have them; none is left out."""
-    gpus = look_at_gpus()
-    names = {gpu.uuid: f"GPU {number}: {gpu.name}" for number, gpu in enumerate(gpus)}
-    lines = [f"GPU {number}: {gpu.name} (UUID: {gpu.uuid})" for number, gpu in enumerate(gpus)]
+    """The slots of this machine, and the step runs that have them; none is left out.
+
+    Raises:
+        UsageError: the GPU policy says something that it cannot mean.
+    """
+    now = standing()
+    names = {ruling.gpu.key: f"GPU {ruling.gpu.number}: {ruling.gpu.name}" for ruling in now.rulings}
     found = []
-    for uuid in allowed_gpus(lines):
+    for uuid in allowed_keys(now):
         step = next((one for one in running if one.slot == uuid), None)
-        other = _gpu_holder(uuid) if step is None else None
+        other = gpu_lock.holder_of(uuid) if step is None else None
         found.append(Place(uuid, names.get(uuid, uuid), step, other))
     on_cpu: list[StepRun | None] = [one for one in running if one.slot not in {place.slot for place in found}]
     free = [None] * max(0, general_settings().cpu_slots - len(on_cpu))
     return [*found, *(Place(CPU, "CPU", step) for step in [*on_cpu, *free])]
-
-
-def _gpu_holder(uuid: str) -> gpu_lock.Holder | None:
-    """Who holds a GPU now, here or in another container; None where nobody does."""
-    path = gpu_lock._lock_file(uuid, None)
-    noted = gpu_lock._holder(path)
-    if noted is None or identity_of(noted.pid) is not None:
-        return noted
-    try:  # one that was killed leaves its note; the lock itself tells
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return noted
-    except OSError:
-        return None
-    return None
 
 
 def worker_state() -> WorkerState:

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from services import gpu
 from services.doctor import Finding
 from services.environments import python_of
 from services.pipeline import Pipeline, StepDefinition, environments_of
-from services.planning import FIRST_STEP, all_projects, arguments, ask, project_at
+from services.planning import FIRST_STEP, FROM_INBOX, all_projects, arguments, ask, project_at
 from services.runs import RunRequest
 from workflow_scripts.common.errors import PreconditionError, UsageError, WorkflowError
 from workflow_scripts.common.ffmpeg import ffmpeg_version, find_ffmpeg
@@ -43,6 +44,8 @@ def check(pipeline: Pipeline, request: RunRequest) -> list[Finding]:
             for name in missing
         ]
     looks: list[Callable[[], Finding]] = [_ffmpeg, partial(_disk, request)]
+    if request.options.device != "cpu" and (on_gpu := [step for step in steps if step.slot == "gpu"]):
+        looks.append(partial(_gpu, on_gpu))
     looks += [partial(_step, step, request) for step in steps]
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda look: look(), looks))
@@ -78,6 +81,16 @@ def _step(definition: StepDefinition, request: RunRequest) -> Finding:
     return Finding(definition.key, "ok", said.strip())
 
 
+def _gpu(steps: Sequence[StepDefinition]) -> Finding:
+    """What steps that can use a GPU would get; whether one refuses to do without, it says itself."""
+    try:
+        found = gpu.destinations(steps, gpu.standing())
+    except WorkflowError as error:
+        return Finding("GPU", "problem", error.message, error.hint)
+    said = " ".join(f"{one.step}: {one.text.rstrip('.')}." for one in found)
+    return Finding("GPU", "ok" if all(one.device == "cuda" for one in found) else "note", said)
+
+
 def _disk(request: RunRequest) -> Finding:
     """Compare free space with what the run may write, as the sizes of its videos and archives tell."""
     needed = expected_bytes(request) + _RESERVE
@@ -92,7 +105,7 @@ def expected_bytes(request: RunRequest) -> float:
 
     What comes of an archive is converted too; each step's results are a small share of the videos.
     """
-    names = request.projects or all_projects()
+    names = request.projects or (() if request.origin == FROM_INBOX else all_projects())
     videos = [video for name in names for video in project_at(name).videos()]
     inbox = float(_size(inbox_folder())) if FIRST_STEP in request.sequence else 0.0
     fresh = sum(video.path.stat().st_size for video in videos if not _is_converted(video))
@@ -109,5 +122,10 @@ def _size(folder: Path) -> int:
     """The bytes of what lies in the inbox and was not dealt with."""
     if not folder.is_dir():
         return 0
-    files = (path for path in folder.rglob("*") if path.relative_to(folder).parts[0] != "processed")
+    files = (path for path in folder.rglob("*") if not _is_passed_over(path.relative_to(folder).parts[0]))
     return sum(path.lstat().st_size for path in files if path.is_file())
+
+
+def _is_passed_over(name: str) -> bool:
+    """Whether STEP1 leaves an entry of the inbox alone: what it dealt with, and what is hidden."""
+    return name == "processed" or name.startswith(".")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from services.configuration import general_settings
-from services.environments import nvidia_gpus
+from services.gpu import allowed_keys, standing
 from services.pipeline import StepDefinition
+from workflow_scripts.common.gpu_choice import VISIBLE
+from workflow_scripts.common.gpu_inventory import Inventory
 
-_GPU_LINE = re.compile(r"GPU (?P<number>\d+): .*\(UUID: (?P<uuid>GPU-[0-9a-fA-F-]+)\)")
 #: The name of every slot that is no GPU.
 CPU = "cpu"
 
@@ -33,7 +32,7 @@ class Slot:
         """The variables that keep a step on it."""
         if self.name == CPU:
             return {}
-        return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": self.name}
+        return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", VISIBLE: self.name}
 
 
 @dataclass(frozen=True)
@@ -57,31 +56,21 @@ class Slots:
 
 
 def slots() -> Slots:
-    """The slots of this machine."""
+    """The slots of this machine.
+
+    Raises:
+        UsageError: the GPU policy says something that it cannot mean.
+    """
     return Slots(general_settings().cpu_slots, allowed_gpus())
 
 
-def allowed_gpus(
-    lines: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ
-) -> tuple[str, ...]:
-    """The GPUs that may be used, by UUID: all, or those that `CUDA_VISIBLE_DEVICES` names.
+def allowed_gpus(found: Inventory | None = None) -> tuple[str, ...]:
+    """The GPUs that may be used, by UUID: what `CUDA_VISIBLE_DEVICES` and the policy leave of those that are there.
 
     Args:
-        lines: one per GPU, as `nvidia-smi -L` has them; what it says now if not given.
-        environment: where `CUDA_VISIBLE_DEVICES` is looked up.
+        found: what is there; looked up now if not given.
+
+    Raises:
+        UsageError: the GPU policy says something that it cannot mean.
     """
-    found: dict[str, str] = {}
-    for number, line in enumerate(nvidia_gpus() if lines is None else lines):
-        match = _GPU_LINE.match(line)
-        found[match["number"] if match else str(number)] = match["uuid"] if match else str(number)
-    visible = environment.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return tuple(found.values())
-    wanted = [word.strip() for word in visible.split(",")]
-    chosen = [uuid for word in wanted for number, uuid in found.items() if _means(word, number, uuid)]
-    return tuple(dict.fromkeys(chosen))
-
-
-def _means(word: str, number: str, uuid: str) -> bool:
-    """Whether a word of `CUDA_VISIBLE_DEVICES` names a GPU: by its number, or by the beginning of its UUID."""
-    return word == number or (word.startswith("GPU-") and uuid.startswith(word))
+    return allowed_keys(standing(found=found))

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from workflow_scripts.common import gpu_leaks
 from workflow_scripts.common.manifest import FileRecord, Manifest
 from workflow_scripts.common.media_info import Colour, MediaInfo, write_media
 from workflow_scripts.common.projects import Project, Video
@@ -79,6 +80,13 @@ def closed_logs() -> Iterator[None]:
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
+
+
+@pytest.fixture
+def gpu_left_as_found() -> Iterator[None]:
+    """Fail the test where it leaves GPU memory taken or another default device; for tests that compute on a GPU."""
+    with gpu_leaks.gpu_left_as_found():
+        yield
 
 
 MakeConverted = Callable[..., Video]

@@ -12,7 +12,8 @@ from workflow_scripts.common.paths import ROOT
 
 #: What every step may see of the environment, and the beginnings of names.
 NAMES = (
-    *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTORCH_CUDA_ALLOC_CONF"),
+    *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH"),
+    *("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"),  # its name now, and before torch 2.9
     *("HF_HOME", "HF_HUB_OFFLINE", "TORCH_HOME", "XDG_CACHE_HOME"),  # where models lie
 )
 PREFIXES = ("LC_", "WORKFLOW_", "CUDA_", "NVIDIA_", "OMP_", "MKL_")

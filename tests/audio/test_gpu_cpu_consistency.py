@@ -149,6 +149,7 @@ def lay_out(folder: Path, sound: NDArray[np.float32]) -> Video:
 
 
 @needs_gpu
+@pytest.mark.usefixtures("gpu_left_as_found")
 @pytest.mark.parametrize("half", [None, "float16", "bfloat16"])
 @pytest.mark.skipif(not MEDIA.is_dir(), reason="the real sounds are not here")
 def test_a_gpu_says_what_the_cpu_says_or_is_caught(half: str | None, trained_weights: Path) -> None:

@@ -10,7 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from workflow_scripts.common.errors import DeviceFault, TorchScriptFault, WorkflowError
+from workflow_scripts.common.errors import DeviceFault, PreconditionError, TorchScriptFault, WorkflowError
+from workflow_scripts.common.gpu_choice import VISIBLE, Choice, choose, difference
+from workflow_scripts.common.gpu_inventory import inventory
+from workflow_scripts.common.gpu_lock import holder_of
+from workflow_scripts.common.gpu_name import gpus_of_torch
+from workflow_scripts.common.gpu_policy import NAME, read_policy
 
 #: What `--device` accepts. MPS is not among them: no model here is known to give the same answer on it.
 DEVICES = ("auto", "cpu", "cuda")
@@ -62,13 +67,34 @@ def cores() -> int:
 
 
 def prepare_environment() -> None:
-    """Set what must be set before torch is imported; values that are set already stay.
+    """Set what must be set before torch is imported, whatever it computes on.
 
     GPUs are numbered by their place on the bus, and OpenMP threads sleep instead of spinning (on shared cores
-    spinning made a 0.7 s job take up to 50 s).
+    spinning made a 0.7 s job take up to 50 s) where nobody says otherwise.
     """
-    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def grant_gpu() -> Choice:
+    """The GPU that the policy grants this process; looks, and changes nothing.
+
+    Raises:
+        UsageError: the policy says something that it cannot mean.
+    """
+    return choose(read_policy(), inventory(), os.environ.get(VISIBLE), lambda key: holder_of(key) is not None)
+
+
+def restrict_to(grant: Choice) -> None:
+    """Let CUDA see the granted GPU and no other in this process and those it starts; before torch is imported.
+
+    What the environment says of the allocator stays.
+    """
+    prepare_environment()
+    if grant.visible is not None:
+        os.environ[VISIBLE] = grant.visible
+    if grant.policy.allocator and "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:  # its name before torch 2.9
+        os.environ.setdefault("PYTORCH_ALLOC_CONF", grant.policy.allocator)
 
 
 def cuda_available() -> bool:
@@ -86,18 +112,66 @@ def cuda_memory() -> tuple[int, int] | None:
     return int(free), int(total)
 
 
-def choose_device(asked: str) -> tuple[str, str | None]:
+def choose_device(asked: str, grant: Choice | None = None) -> tuple[str, str | None]:
     """The device to use for what was asked, and a sentence when it is not what was asked.
 
-    `auto` is CUDA where torch can use it, else CPU.
+    `auto` is CUDA where the policy grants a GPU and torch can use it, else CPU. That what torch sees is the
+    granted GPU is looked at here, before any model is moved.
+
+    Args:
+        asked: one of `DEVICES`.
+        grant: what this process was restricted to; found out now if not given.
+
+    Raises:
+        PreconditionError: there is no GPU to use, and the policy refuses to do without.
     """
     if asked == "cpu":
         return "cpu", None
-    if cuda_available():
-        return "cuda", None
+    grant = require_gpu(asked, grant or grant_gpu())
+    why = grant.why if grant.state in ("blocked", "unknown") else ""
+    if grant.state != "blocked" and cuda_available():
+        why = _wrong_gpu(grant)
+        if not why:
+            return "cuda", None
+    if grant.policy.none_allowed == "refuse":
+        raise _refusal(why or "torch cannot use CUDA in this environment.")
+    if why:
+        return "cpu", f"{why} Using the CPU."
     if asked == "cuda":
         return "cpu", "CUDA was asked for but is not available here: using the CPU."
     return "cpu", None
+
+
+def require_gpu(asked: str, grant: Choice) -> Choice:
+    """The grant, where there is a GPU or the policy lets a step do without one; does not load torch.
+
+    Raises:
+        PreconditionError: there is none, a GPU was to be used, and the policy refuses to do without.
+    """
+    if asked != "cpu" and grant.policy.none_allowed == "refuse" and grant.state in ("absent", "blocked"):
+        raise _refusal(grant.why)
+    return grant
+
+
+def _refusal(why: str) -> PreconditionError:
+    return PreconditionError(f"{why} {NAME} refuses to do without.", hint="Use --device cpu to compute there.")
+
+
+def _wrong_gpu(grant: Choice) -> str:
+    """Why what torch sees may not be used, a sentence; empty where it is the granted GPU, or one that may be."""
+    try:
+        seen = gpus_of_torch()
+    except (RuntimeError, AssertionError) as error:
+        return f"torch cannot look at the GPU ({_telling_line(error)})."
+    if seen is None:
+        return ""
+    if len(seen) != 1:
+        return f"torch sees {len(seen)} GPUs where one was to be visible."
+    if grant.gpu is None:
+        objection = grant.policy.objection(seen[0])
+        return f"{seen[0]} {objection}." if objection else ""
+    off = difference(grant.gpu, seen[0])
+    return f"torch sees another GPU than {grant.gpu}: {off}." if off else ""
 
 
 def as_device_fault(error: BaseException) -> DeviceFault | None:

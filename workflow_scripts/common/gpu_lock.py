@@ -128,6 +128,35 @@ def _write(descriptor: int, text: str) -> None:
         os.pwrite(descriptor, text.encode(), 0)
 
 
+def holder_of(name: str, folder: Path | None = None) -> Holder | None:
+    """Who holds a GPU, here or in another container; None where nobody does, or who did has ended."""
+    path = _lock_file(name, folder)
+    held = _holder(path)
+    return held if held is not None and (_is_alive(held.pid) or _is_locked(path)) else None
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether somebody has the lock itself: who was killed leaves a note; who is elsewhere has no process here."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
 def _holder(path: Path) -> Holder | None:
     try:
         data = json.loads(path.read_bytes())

@@ -81,11 +81,13 @@ class StepRun(Generic[ItemT]):
         *,
         force: bool = False,
         processes: FreshProcesses | None = None,
+        not_on_gpu: str = "",
     ) -> None:
         """Args:
         device: what was asked for, and what was chosen.
         force: process items that are up to date too.
         processes: repeats this run for one item in a fresh process.
+        not_on_gpu: why the CPU was chosen where a GPU was asked for; every manifest says so.
         """
         self.step = step
         self.params = params
@@ -95,6 +97,8 @@ class StepRun(Generic[ItemT]):
         self.events = EventFile(step.key)
         self.processes = processes or FreshProcesses()
         self._told = handed_on() or HandedOn()
+        own = (Fallback("cuda", "cpu", not_on_gpu),) if not_on_gpu else ()
+        self._begun_with = self._told.fallbacks or own
         self._models: tuple[ModelRecord, ...] | None = None
         self._prepared: tuple[str, bool] | None = None
         self._descent = Descent()
@@ -164,7 +168,7 @@ class StepRun(Generic[ItemT]):
 
     def _down_the_ladder(self, item: ItemT) -> Outcome:
         if self._share or self._descent.context_lost:  # each item in a process and with a ladder of its own
-            return self._in_fresh_process(item, HandedOn(threads=self._share))
+            return self._in_fresh_process(item, HandedOn(fallbacks=self._begun_with, threads=self._share))
         rungs, fallbacks = self._rungs(item)
         while True:
             rung = rungs.pop(0)
@@ -180,14 +184,14 @@ class StepRun(Generic[ItemT]):
     def _rungs(self, item: ItemT) -> tuple[list[Rung], tuple[Fallback, ...]]:
         """The rungs to try for an item, and what has been tried above them."""
         if self._told.rung is not None:
-            return [self._told.rung], self._told.fallbacks
+            return [self._told.rung], self._begun_with
         step, params = self.step, self.params
         torchscript = step.torchscript(params), step.torchscript_fallback(params)
         rungs, met = self._descent.left(ladder(self.device, step.batch_size(params, self.device), *torchscript))
         if self._first_rung not in (None, rungs[0]):
             self._warn(item, f"From {item.name} on, videos start with {rungs[0]}: what comes before it failed.")
         self._first_rung = rungs[0]
-        return rungs, met
+        return rungs, (*self._begun_with, *met)
 
     def _warn(self, item: ItemT, text: str) -> None:
         self.log.warning(text)

@@ -34,7 +34,8 @@ def test_the_manifest_says_everything_about_how_it_came_out(toy: Any) -> None:
     assert manifest.parameters["batch_size"] == {"value": 32, "origin": "default"}
     assert manifest.fingerprint == {"suffix": "?", "loud": True}
     assert [(model.name, model.sha256) for model in manifest.models] == [("capitals", "m1")]
-    assert (manifest.device_asked, manifest.device_used, manifest.fallbacks) == ("cuda", "cpu", ())
+    assert (manifest.device_asked, manifest.device_used) == ("cuda", "cpu")
+    assert [(one.from_rung, one.to_rung) for one in manifest.fallbacks] == [("cuda", "cpu")]
     assert manifest.counts == {"characters": 8}
     assert [(gate.name, gate.passed) for gate in manifest.gates] == [("share", False)]
     assert manifest.warnings == ("a.txt: loud.",)

@@ -214,7 +214,7 @@ class ToyStep(Step[Text]):
 
 
 if os.environ.get("TOY_CUDA"):
-    vars(command_line)["choose_device"] = lambda asked: ("cpu" if asked == "cpu" else "cuda", None)
+    vars(command_line)["choose_device"] = lambda asked, _grant: ("cpu" if asked == "cpu" else "cuda", None)
 
 if __name__ == "__main__":
     sys.exit(command_line.main(ToyStep(), __doc__ or "", targets="TEXT|FOLDER"))

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from services import audio_service
-from services.audio_service import AudioService, gpu_memory
+from services.audio_service import AudioService
 from services.doctor import _token
 from workflow_scripts.common import settings
 from workflow_scripts.common.audio_parameters import PARAMETERS
 from workflow_scripts.common.audio_settings import TOKEN_VARIABLES
 from workflow_scripts.common.errors import UsageError
+from workflow_scripts.common.gpu_inventory import Inventory
+from workflow_scripts.common.gpu_policy import Gpu
 from workflow_scripts.common.paths import ROOT
 
 
@@ -27,7 +29,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, "")  # so that what .env puts there is taken away again
         monkeypatch.delenv(name)
     monkeypatch.setattr(settings, "_from_dotenv", set())
-    monkeypatch.setattr(audio_service, "nvidia_gpus", tuple)
+    monkeypatch.setattr(audio_service, "inventory", Inventory)
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "step4_audio.json").write_text("{}")
     monkeypatch.setenv("WORKFLOW_CONFIG_DIR", str(tmp_path / "config"))
@@ -36,8 +38,8 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU with 12 GB, and an environment that can use it."""
-    monkeypatch.setattr(audio_service, "nvidia_gpus", lambda: ("GPU 0: a large one",))
-    monkeypatch.setattr(audio_service, "gpu_memory", lambda: 12_884_901_888)
+    found = Inventory((Gpu(0, "a large one", "GPU-1", "01:00.0", 12_884_901_888),))
+    monkeypatch.setattr(audio_service, "inventory", lambda: found)
     monkeypatch.setattr(audio_service, "read_stamp", lambda _environment: None)
 
 
@@ -109,16 +111,12 @@ def test_a_value_that_is_not_allowed_is_a_sentence(monkeypatch: pytest.MonkeyPat
     assert "gpu_fp32" in str(error.value) and "\n" not in str(error.value)
 
 
-def test_what_nvidia_smi_says_of_the_memory_is_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text('#!/bin/sh\ncase "$*" in *"-i 1"*) echo 24576;; *) echo 6144; echo 24576;; esac\n')
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert gpu_memory() == 6144 << 20
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
-    assert gpu_memory() == 24576 << 20
-    tool.write_text("#!/bin/sh\nexit 9\n")
-    assert gpu_memory() is None
+def test_a_gpu_that_the_policy_forbids_is_not_told_as_the_device(
+    gpu: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config" / "gpu_policy.toml").write_text('[forbidden]\nnames = ["a large*"]\n')
+    monkeypatch.setenv("AUDIO_DEVICE", "cuda")
+    assert config()["device"] == "cpu" and "a large one" in config()["device_reason"]
 
 
 def test_the_command_of_the_documentation_prints_the_configuration() -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from services import machine_work
+from services import gpu, machine_work
 from services.runs import StepRun
-from services.system import Gpu
 from services.worker_lock import WorkerLock, holder
 from workflow_scripts.common.errors import PreconditionError
+from workflow_scripts.common.gpu_inventory import Inventory
 from workflow_scripts.common.gpu_lock import hold_gpu
+from workflow_scripts.common.gpu_policy import Gpu
 
 UUID = "GPU-00000000-1111-2222-3333-444444444444"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,7 +34,8 @@ def step_run(number: int, slot: str) -> StepRun:
 @pytest.fixture
 def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(machine_work, "look_at_gpus", lambda: [Gpu(UUID, "A GPU", 8_000, 1_000, None, None)])
+    found = Inventory((Gpu(0, "A GPU", UUID, "01:00.0", 8_000_000_000),))
+    monkeypatch.setattr(machine_work, "standing", lambda: gpu.standing(found=found))
 
 
 def test_every_running_step_is_shown_where_it_is_and_the_rest_is_free(one_gpu: None) -> None:
@@ -46,7 +48,7 @@ def test_every_running_step_is_shown_where_it_is_and_the_rest_is_free(one_gpu: N
 
 def test_steps_are_never_left_out_though_there_are_more_than_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKFLOW_CPU_SLOTS", "1")
-    monkeypatch.setattr(machine_work, "look_at_gpus", list)
+    monkeypatch.setattr(machine_work, "standing", lambda: gpu.standing(found=Inventory()))
     running = [step_run(1, "cpu"), step_run(2, "cpu"), step_run(3, UUID)]
     assert [place.step for place in machine_work.places(running)] == running
 

@@ -52,7 +52,7 @@ def meet_faults(windows: int, brightness: Floats) -> None:
 
 
 if os.environ.get("TRANSNET_CUDA"):
-    vars(command_line)["choose_device"] = lambda asked: ("cpu" if asked == "cpu" else "cuda", None)
+    vars(command_line)["choose_device"] = lambda asked, _grant: ("cpu" if asked == "cpu" else "cuda", None)
 vars(run_transnet)["load_backend"] = load
 
 if __name__ == "__main__":
