@@ -61,7 +61,7 @@ class AudioService:
 
 
 def device_of(plan: AudioPlan, token: str | None, choice: Choice) -> tuple[str, str]:
-    """The device that a run would use, `cpu` or `cuda`, and why, in a few words; `choice`: what the policy grants."""
+    """The device that a run would use, `cpu` or `cuda`, and why, in a few words; the policy grants `choice`."""
     if plan.device == "cpu":
         return "cpu", "as the settings say"
     if plan.wanted_device(token) == "cpu":
