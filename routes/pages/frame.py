@@ -22,6 +22,8 @@ blueprint = APIBlueprint("frame", __name__, enable_openapi=False)
 #: The languages of the dashboard, by code; the first is that of the texts in the code.
 LANGUAGES = {"en": "English", "fr": "Français"}
 THEMES = ("light", "dark")
+#: Pages that have no link in the bar: they lie below that of the pipeline.
+_BELOW_PIPELINE = frozenset({"project", "run", "video"})
 #: Seconds that a browser remembers language and appearance.
 _A_YEAR = 365 * 86400
 _HTMX = {
@@ -116,8 +118,9 @@ def _note_last_event() -> None:
 
 def _values() -> dict[str, Any]:
     theme = request.cookies.get("theme")
+    area = (request.blueprint or "").removesuffix("_page")
     return {
-        "here": (request.blueprint or "").removesuffix("_page"),
+        "here": "pipeline" if area in _BELOW_PIPELINE else area,
         "language": str(get_locale() or "en"),
         "last_event": g.get("last_event", 0),
         "theme": theme if theme in THEMES else None,

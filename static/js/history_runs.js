@@ -20,6 +20,7 @@ export function drawRuns({ days, runs }) {
   const shown = LOOK.filter(([state]) => runs[state].some((count) => count));
   const heights = [];
   shown.forEach(([state], row) => heights.push(days.map((_, at) => runs[state][at] + (row ? heights[row - 1][at] : 0))));
+  const drawn = shown.map(([state], row) => heights[row].map((height, at) => (runs[state][at] ? height : null))); // none, no line
   const options = {
     cursor: { drag: { setScale: false }, points: { show: false }, y: false },
     scales: { x: { time: false, range: [-0.6, days.length - 0.4] }, y: { range: (_, _low, high) => [0, Math.max(high * 1.05, 4)] } },
@@ -36,7 +37,7 @@ export function drawRuns({ days, runs }) {
     })).reverse()],
     hooks: { setCursor: [(u) => tell(days, runs, u.cursor.idx)], ready: [(u) => listen(u, days)] },
   };
-  return chart(place, words.chart_runs, options, [days.map((_, at) => at), ...heights.reverse()]);
+  return chart(place, words.chart_runs, options, [days.map((_, at) => at), ...drawn.reverse()]);
 }
 
 function tell(days, runs, at) {

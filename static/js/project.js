@@ -45,7 +45,9 @@ panel.addEventListener("close", () => {
 panel.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.successful && detail.requestConfig.verb === "post") panel.close();
 });
-if (location.hash.includes("/")) open(`${base}/cell/${location.hash.slice(1)}`);
+const openNamed = () => location.hash.includes("/") && open(`${base}/cell/${location.hash.slice(1)}`);
+addEventListener("hashchange", openNamed);
+openNamed();
 
 filter.addEventListener("change", () => {
   const search = new URLSearchParams(new FormData(filter)).toString();

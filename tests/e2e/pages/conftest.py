@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -9,14 +10,16 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from services.names import key_of
 from workflow_scripts.common.paths import ROOT
 
 if TYPE_CHECKING:
@@ -82,6 +85,35 @@ class Dashboard:
             time.sleep(0.1)
         pytest.fail((self.data / "app.out").read_text(errors="replace"))
 
+    def ask(self, path: str, body: object = None) -> Any:
+        """What the API answers; with a body it is a POST."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.address}{path}", data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def run(self, sequence: str, *projects: str, ended: bool = True) -> int:
+        """Ask for a run on projects by name, and wait until it is over; its number."""
+        asked = self.ask("/api/runs", {"sequence": sequence, "projects": list(map(key_of, projects))})
+        if ended:
+            self.ended(asked["id"])
+        return int(asked["id"])
+
+    def ended(self, run: int) -> dict[str, Any]:
+        """Wait until a run is over."""
+        deadline = time.monotonic() + 2 * _PATIENCE_S
+        while (found := self.ask(f"/api/runs/{run}"))["finished"] is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert found["finished"] is not None
+        return dict(found)
+
+    def put(self, project: str, videos: Mapping[str, Path]) -> None:
+        """Make a project of copies of files, by the names that they are to have there."""
+        docs = self.data / "projets_extraits" / project / "docs"
+        docs.mkdir(parents=True, exist_ok=True)
+        for name, source in videos.items():
+            shutil.copy(source, docs / name)
+
     def stop(self) -> None:
         """End the web process; the worker goes on."""
         if self.process is not None:
@@ -140,6 +172,86 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     """The application with a worker, in a data folder of the module's own."""
     with running_dashboard(tmp_path_factory.mktemp("dashboard")) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def make_dashboard() -> Callable[..., AbstractContextManager[Dashboard]]:
+    """`make_dashboard(data, WORKFLOW_…=…)`: the application with settings of a test's own."""
+    return running_dashboard
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Videos to work on: `still` needs no conversion, `moving` shows a face and needs one, `garbage` is none."""
+
+    still: Path
+    moving: Path
+    garbage: Path
+    folder: Path
+
+    def lasting(self, seconds: int) -> Path:
+        """A video of noise at 30 frames a second: quickly made, slowly converted (7 times as fast as it plays)."""
+        path = self.folder / f"noise {seconds}.mp4"
+        if not path.exists():
+            write_noise(path, seconds)
+        return path
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
+    """The videos that the tests of pages work on; the longest of those that end has two seconds."""
+    from services.sample import SampleShot, SampleVideo, render
+
+    folder = tmp_path_factory.mktemp("clips")
+    found = Clips(folder / "still.mp4", folder / "moving.mkv", folder / "garbage.mp4", folder)
+    render(SampleVideo("still", Fraction(25), (SampleShot(25, "discs"),), None), found.still)
+    shots = (SampleShot(30, "face close"), SampleShot(30, "hills"))
+    render(SampleVideo("moving", Fraction(30), shots, None), found.moving)
+    found.garbage.write_bytes(bytes(range(256)) * 40)
+    return found
+
+
+def write_noise(path: Path, seconds: int, fps: int = 30) -> None:
+    """Encode a second of noise, 320x180, and repeat its packets."""
+    import av
+    import numpy as np
+
+    generator = np.random.default_rng(1)
+    with av.open(f"file:{path}", "w") as container:
+        stream: Any = container.add_stream("libx264", rate=Fraction(fps))
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        stream.options = {"crf": "36", "preset": "ultrafast", "g": str(fps), "tune": "zerolatency"}
+        noise = generator.integers(0, 256, (fps, 180, 320, 3), np.uint8)
+        packets = [one for picture in noise for one in stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24"))]
+        packets += stream.encode(None)
+        for number in range(seconds * fps):
+            packet = av.Packet(bytes(packets[number % fps]))
+            packet.stream, packet.time_base, packet.duration = stream, Fraction(1, fps), 1
+            packet.pts = packet.dts = number
+            packet.is_keyframe = number % fps == 0
+            container.mux(packet)
+
+
+@dataclass(frozen=True)
+class World:
+    """A dashboard with work that is over: a project with a video that failed, and one where all went well."""
+
+    dashboard: Dashboard
+    troubled: str
+    good: str
+    failed_run: int
+    good_run: int
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, clips: Clips) -> Iterator[World]:
+    """Two projects whose names and videos are as people and attackers give them, converted; tests only look at it."""
+    troubled, good = "Ciné-club “50 %” — l'été & <b>  ", "plain"
+    with running_dashboard(tmp_path_factory.mktemp("world")) as dashboard:
+        videos = {"été 100%  .mkv": clips.moving, 'it\'s "it".mp4': clips.still, "garbage.mp4": clips.garbage}
+        dashboard.put(troubled, videos)
+        dashboard.put(good, {"a.mp4": clips.still})
+        yield World(dashboard, troubled, good, dashboard.run("2", troubled), dashboard.run("2", good))
 
 
 @pytest.fixture
