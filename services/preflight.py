@@ -11,7 +11,7 @@ from pathlib import Path
 from services.doctor import Finding
 from services.environments import python_of
 from services.pipeline import Pipeline, StepDefinition, environments_of
-from services.planning import FIRST_STEP, all_projects, arguments, ask, project_at
+from services.planning import FIRST_STEP, all_projects, arguments, ask, lack, project_at
 from services.runs import RunRequest
 from workflow_scripts.common.errors import PreconditionError, UsageError, WorkflowError
 from workflow_scripts.common.ffmpeg import ffmpeg_version, find_ffmpeg
@@ -44,8 +44,16 @@ def check(pipeline: Pipeline, request: RunRequest) -> list[Finding]:
         ]
     looks: list[Callable[[], Finding]] = [_ffmpeg, partial(_disk, request)]
     looks += [partial(_step, step, request) for step in steps]
+    looks += [partial(_left_out, step) for step in left_out(pipeline, request)]
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda look: look(), looks))
+
+
+def left_out(pipeline: Pipeline, request: RunRequest) -> list[StepDefinition]:
+    """The steps that nobody needs and that a request of all others, STEP1 aside, goes without."""
+    there = set(request.sequence)
+    absent = [step for step in pipeline.steps if step.key not in there and step.key != FIRST_STEP]
+    return absent if all(step.optional for step in absent) else []
 
 
 def require(findings: Sequence[Finding]) -> None:
@@ -76,6 +84,14 @@ def _step(definition: StepDefinition, request: RunRequest) -> Finding:
     except (UsageError, PreconditionError) as error:
         return Finding(definition.key, "problem", error.message.removeprefix(f"{definition.key}: "), error.hint)
     return Finding(definition.key, "ok", said.strip())
+
+
+def _left_out(definition: StepDefinition) -> Finding:
+    error = lack(definition)
+    if error is None:
+        return Finding(definition.key, "note", "It is left out of this run.")
+    said = error.message.removeprefix(f"{definition.key}: ")
+    return Finding(definition.key, "note", f"It is left out. {said}", error.hint)
 
 
 def _disk(request: RunRequest) -> Finding:
