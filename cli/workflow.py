@@ -8,6 +8,7 @@ import click
 
 from cli import runs, worker
 from cli.export import export
+from cli.models import models
 from cli.run_tables import active_lines, dry_run_lines
 from cli.sentences import SentenceGroup
 from cli.tables import figure_lines, gate_lines, report_lines, status_lines, table
@@ -33,6 +34,7 @@ def main() -> None:
 
 
 main.add_command(export)
+main.add_command(models)
 for command in (runs.cancel, runs.pause, runs.resume, runs.retry, runs.logs, runs.history, worker.worker):
     main.add_command(command)
 

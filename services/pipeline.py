@@ -90,7 +90,7 @@ class Pipeline:
             raise UsageError(f"There is no step {', '.join(unknown)}; known are {known}.")
 
     def related(self, one: str, other: str) -> bool:
-        """Whether one of two steps needs or follows the other, near or far: they never run together for a project."""
+        """Whether one of two steps needs or follows the other, near or far: no project has both at once."""
         return one == other or one in self._before[other] or other in self._before[one]
 
     def all_needs(self, key: str) -> frozenset[str]:

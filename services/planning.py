@@ -72,7 +72,7 @@ def all_projects() -> tuple[str, ...]:
 
 
 def chosen(pipeline: Pipeline, wanted: str | None, named: Collection[str] = ()) -> tuple[str, ...]:
-    """The steps that a text chooses (as `Pipeline.select`), without those that nobody needs and that lack something.
+    """The steps that a text chooses (as `Pipeline.select`), without optional ones that lack something.
 
     Such a step is left out only of a range or of all: where the text or `named` says its name it stays, and the
     preconditions of the run tell what it lacks.

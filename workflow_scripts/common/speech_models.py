@@ -63,7 +63,7 @@ class ModelFile:
 
 
 def models_folder() -> Path:
-    """Where the speech models are, one folder each: in `WORKFLOW_MODELS_DIR`, else in the data folder's `models/`."""
+    """Where the speech models are, a folder each: in `WORKFLOW_MODELS_DIR`, else in the data folder's `models/`."""
     return Path(os.environ.get("WORKFLOW_MODELS_DIR") or data_folder() / "models").resolve() / "whisper"
 
 

@@ -7,7 +7,7 @@ second, from a second to seven, two frames between one and the next.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
@@ -95,7 +95,7 @@ class _Piece:
 def cues_of(words: Sequence[TimedWord], layout: Layout, duration: float) -> tuple[Cue, ...]:
     """The subtitles of words in order: no line is too long, none overlaps another, all words are there.
 
-    Shown as long as there is to read, as far as the next one allows; nothing goes beyond `duration` unless words do.
+    Shown as long as it takes to read, as far as the next one allows, and not beyond `duration` unless words are.
     """
     pieces = [piece for word in words for piece in _pieces(word, layout.line)]
     cues = []
@@ -193,18 +193,17 @@ def _timed(cues: Sequence[Cue], layout: Layout, duration: float) -> tuple[Cue, .
         wanted = max(cue.end, start + layout.shortest, start + cue.characters / layout.speed)
         wanted = min(wanted, max(cue.end, start + layout.longest))
         room = min(following - layout.gap, max(duration, cue.end))
-        least = start + (1 / layout.rate if layout.rate else 0.04)
-        end = _on_frame(max(min(wanted, room), least), layout, math.floor)
-        timed.append(replace(cue, start=start, end=max(end, _on_frame(least, layout, math.ceil))))
-        before = timed[-1].end
+        least = start + 1 / (layout.rate or 25)
+        end = _on_frame(max(min(wanted, room), least), layout, math.ceil)
+        timed.append(replace(cue, start=start, end=end))
+        before = end
     return tuple(timed)
 
 
-def _on_frame(seconds: float, layout: Layout, to: object) -> float:
-    """A time on a frame of the picture, before (`math.floor`) or after it (`math.ceil`); else on a millisecond."""
+def _on_frame(seconds: float, layout: Layout, to: Callable[[float], int]) -> float:
+    """A time on a frame of the picture, else on a millisecond: the one before or after, as `to` rounds."""
     rate = layout.rate or 1000.0
-    number = math.floor(seconds * rate + 1e-6) if to is math.floor else math.ceil(seconds * rate - 1e-6)
-    return number / rate
+    return to(round(seconds * rate, 6)) / rate
 
 
 def too_fast(cues: Sequence[Cue], speed: float) -> int:

@@ -75,10 +75,12 @@ def engine_loader(params: Settings) -> Callable[[str], Recognizer]:
         if params.engine == OPENAI_WHISPER:
             from workflow_scripts.step4.transcription_openai import OpenaiWhisper
 
-            return OpenaiWhisper(openai_model(params.model), device, params.compute_type)
+            whisper: Recognizer = OpenaiWhisper(openai_model(params.model), device, params.compute_type)
+            return whisper
         from workflow_scripts.step4.transcription_faster import FasterWhisper
 
-        return FasterWhisper(find_model(params.model), device, params.compute_type, params.threads)
+        engine: Recognizer = FasterWhisper(find_model(params.model), device, params.compute_type, params.threads)
+        return engine
 
     return load
 

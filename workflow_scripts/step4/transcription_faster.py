@@ -72,8 +72,8 @@ class FasterWhisper:
     ) -> Iterator[tuple[Spoken, ...]]:
         """As `Recognizer.recognise`.
 
-        One window at a time is decoded anew at higher temperatures until it is neither unsure nor repeats itself; of
-        several at once, those that are get the same afterwards.
+        A window by itself is decoded anew at higher temperatures until its text is neither unsure nor repeats
+        itself; of several at once, those whose text is get the same afterwards.
         """
         for first in range(0, len(windows), batch_size):
             some = windows[first : first + batch_size]

@@ -39,7 +39,7 @@ def figures(found: Recognised, transcript: Transcript, cues: Sequence[Cue]) -> d
 
 
 def gates(found: Recognised, transcript: Transcript, cues: Sequence[Cue], layout: Layout) -> tuple[Gate, ...]:
-    """Nothing lies beyond the video; subtitles keep their rules; language and words are there where they should be."""
+    """Nothing lies beyond the video, subtitles keep their rules, language and words are what they should be."""
     outside = sum(word.end > transcript.duration + 1e-6 for word in transcript.words)
     long = sum(len(line) > layout.line for cue in cues for line in cue.lines)
     judged = [

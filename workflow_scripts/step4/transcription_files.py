@@ -30,7 +30,9 @@ WORDS = "words.json"
 SUFFIXES = {"transcript": JSON_SUFFIX, "srt": SRT_SUFFIX, "vtt": VTT_SUFFIX, "text": TXT_SUFFIX}
 
 
-def write_all(files: Mapping[str, Path], transcript: Transcript, cues: Sequence[Cue], more: Mapping[str, Any]) -> None:
+def write_all(
+    files: Mapping[str, Path], transcript: Transcript, cues: Sequence[Cue], more: Mapping[str, Any]
+) -> None:
     """Write a transcript in every form; `files` are by role."""
     write_transcript(files["transcript"], transcript, more)
     write_srt(files["srt"], cues)

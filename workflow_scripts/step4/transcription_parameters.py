@@ -10,11 +10,12 @@ from workflow_scripts.common.settings import Parameter, Settings
 from workflow_scripts.common.subtitles import Layout
 
 #: The codes of the languages that Whisper knows.
-LANGUAGES = tuple(
-    "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id"
-    " is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd"
-    " si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh".split()
+_CODES = (
+    "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu "
+    "hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt "
+    "ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh"
 )
+LANGUAGES = tuple(_CODES.split())
 AUTO = "auto"
 FASTER_WHISPER, OPENAI_WHISPER = "faster-whisper", "openai-whisper"
 COMPUTE_TYPES = (AUTO, "float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
@@ -37,7 +38,9 @@ PARAMETERS = (
         "WHISPER_ENGINE",
         choices=(FASTER_WHISPER, OPENAI_WHISPER),
     ),
-    _speed("model", str, "base", "Speech model, by name (scripts/workflow models list) or as a folder", "WHISPER_MODEL"),
+    _speed(
+        "model", str, "base", "Speech model, by name (scripts/workflow models list) or as a folder", "WHISPER_MODEL"
+    ),
     _speed(
         "whisper_device",
         str,
@@ -79,7 +82,13 @@ PARAMETERS = (
     Parameter("beam_size", int, 5, "Beams of the search; 1 is greedy, and faster", 1, 20, env="WHISPER_BEAM_SIZE"),
     Parameter("vad", bool, True, "Recognise only where a voice activity detector hears speech", env="WHISPER_VAD"),
     Parameter(
-        "vad_threshold", float, 0.5, "Probability from which sound is speech", 0.01, 0.99, env="WHISPER_VAD_THRESHOLD"
+        "vad_threshold",
+        float,
+        0.5,
+        "Probability from which sound is speech",
+        0.01,
+        0.99,
+        env="WHISPER_VAD_THRESHOLD",
     ),
     Parameter(
         "no_speech_threshold",

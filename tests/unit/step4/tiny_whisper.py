@@ -144,7 +144,10 @@ def _decoder(decoder: Any, vocabulary: int, script: list[int], certainty: float)
         _linear(layer.self_attention.linear[1], WIDTH, WIDTH)
         _norm(layer.attention.layer_norm)
         # Words are aligned by what the cross-attention looks at; its values stay zero and change no token.
-        queries, keys = _zeros(WIDTH, WIDTH), np.concatenate([np.eye(WIDTH, dtype=np.float32), _zeros(WIDTH, WIDTH)])
+        queries, keys = (
+            _zeros(WIDTH, WIDTH),
+            np.concatenate([np.eye(WIDTH, dtype=np.float32), _zeros(WIDTH, WIDTH)]),
+        )
         for place in range(_PROMPT, len(script)):
             queries[min(place - _PROMPT, _REST), place] = 2.0
         _linear(layer.attention.linear[0], WIDTH, WIDTH, queries)

@@ -100,7 +100,9 @@ def write_transcript(path: Path, transcript: Transcript, more: Mapping[str, Any]
     head = {**(more or {}), **{name: value for name, value in vars(transcript).items() if name != "segments"}}
     with atomic_writer(path) as stream:
         stream.write(compact(_rounded(head))[:-1] + ',"segments":[')
-        stream.write(",".join("\n" + compact(_entry(number, one)) for number, one in enumerate(transcript.segments)))
+        stream.write(
+            ",".join("\n" + compact(_entry(number, one)) for number, one in enumerate(transcript.segments))
+        )
         stream.write("\n]}\n")
 
 
