@@ -75,7 +75,9 @@ GATES: dict[str, LazyString] = {
     "sound against picture (s)": lazy_gettext("sound against picture (s)"),
     "sound frames / picture frames": lazy_gettext("sound frames / picture frames"),
     "speech against FP32 on the CPU (points)": lazy_gettext("speech against FP32 on the CPU (points)"),
-    "speech against an independent detector (points)": lazy_gettext("speech against an independent detector (points)"),
+    "speech against an independent detector (points)": lazy_gettext(
+        "speech against an independent detector (points)"
+    ),
     "streams": lazy_gettext("streams"),
     "tracks that cross a cut": lazy_gettext("tracks that cross a cut"),
 }

@@ -63,7 +63,7 @@ class RunTranscription(VideoStep):
     _files: tuple[ModelRecord, ...] | None = None
 
     def inputs(self, item: Video) -> Mapping[str, FileRecord]:
-        """The video, and STEP4's turns where it has finished: they are not needed, but words get speakers by them."""
+        """The video, and STEP4's turns where it has finished: they are not needed, but say who says each word."""
         found = dict(super().inputs(item))
         with contextlib.suppress(BlockedError):
             found["turns"] = finished_output(item, "STEP4", "turns")

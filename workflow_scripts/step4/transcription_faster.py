@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from workflow_scripts.step4.engine import SAMPLE_RATE, Waveform
 from workflow_scripts.step4.transcription_engine import WINDOW_SECONDS, compute_type_for
 from workflow_scripts.step4.transcription_parameters import Recognition
 
+logging.getLogger("faster_whisper").setLevel(logging.WARNING)
 _WINDOW_SAMPLES = round(WINDOW_SECONDS * SAMPLE_RATE)
 
 
