@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ class OpenaiWhisper:
         self.compute_type = "float16" if device == "cuda" and compute_type == "float16" else "float32"
         try:
             self._model = whisper.load_model(str(path), device=device)
-        except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        except (KeyError, OSError, RuntimeError, TypeError, UnpicklingError, ValueError) as error:
             if "CUDA" in str(error):
                 raise
             text = f"{path.name} cannot be loaded as a model of openai-whisper ({type(error).__name__})."
