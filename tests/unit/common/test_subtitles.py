@@ -64,7 +64,11 @@ def test_a_subtitle_ends_where_a_sentence_does_when_that_is_near() -> None:
 
 
 def test_a_speaker_or_a_long_pause_begins_a_new_subtitle() -> None:
-    words = [*words_of("oui mais", speaker="A"), *words_of("non", 0.6, speaker="B"), *words_of("enfin", 3, speaker="B")]
+    words = [
+        *words_of("oui mais", speaker="A"),
+        *words_of("non", 0.6, speaker="B"),
+        *words_of("enfin", 3, speaker="B"),
+    ]
     cues = cues_of(words, LAYOUT, 60.0)
     assert [(cue.lines, cue.speaker) for cue in cues] == [
         (("oui mais",), "A"),

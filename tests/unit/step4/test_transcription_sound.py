@@ -80,9 +80,7 @@ def test_the_same_sentence_over_and_over_is_dropped_even_without_the_detector(wh
     assert len(texts(found)) == 3 and found.dropped == {AGAIN: 7}
 
 
-def test_text_that_repeats_itself_is_dropped(
-    build_whisper: Any, tmp_path: Path, sample: np.ndarray
-) -> None:
+def test_text_that_repeats_itself_is_dropped(build_whisper: Any, tmp_path: Path, sample: np.ndarray) -> None:
     folder = build_whisper(tmp_path / "loop", " ha" * 18, end=20.0)
     found = transcribe(sample, FasterWhisper(folder, "cpu", "auto", 1), HOW, model="loop")
     assert texts(found) == [] and found.dropped == {REPEATS: 1}
@@ -111,7 +109,9 @@ def test_words_are_on_the_clock_of_the_sound(whisper: FasterWhisper, sample: np.
     assert [word.text for word in segment.words] == [" Bonjour", " à", " tous."]
     later = transcribe(np.concatenate([np.zeros(100 * RATE, np.float32), sample]), whisper, HOW, model="tiny")
     (moved,) = later.transcript.segments
-    assert [word.start for word in moved.words] == pytest.approx([word.start + 100 for word in segment.words], abs=0.1)
+    assert [word.start for word in moved.words] == pytest.approx(
+        [word.start + 100 for word in segment.words], abs=0.1
+    )
     assert later.transcript.duration == 130.0
     # It says its sentence in the first two seconds of the window, which begins just before the first speech.
     assert 6.0 < segment.start < 7.0 and segment.end - segment.start <= 2.0
@@ -158,7 +158,9 @@ def test_what_is_no_model_is_a_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_the_optional_engine_loads_and_recognises_through_its_own_package(tmp_path: Path, sample: np.ndarray) -> None:
+def test_the_optional_engine_loads_and_recognises_through_its_own_package(
+    tmp_path: Path, sample: np.ndarray
+) -> None:
     package = pytest.importorskip("whisper", reason="openai-whisper is optional and not installed")
     import torch
 
