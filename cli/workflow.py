@@ -12,7 +12,7 @@ from cli.models import models
 from cli.run_tables import active_lines, dry_run_lines
 from cli.sentences import SentenceGroup
 from cli.tables import figure_lines, gate_lines, report_lines, status_lines, table
-from services import asking, configuration, doctor, planning, workflow
+from services import asking, configuration, doctor, planning, preflight, workflow
 from services.pipeline import Pipeline, load_pipeline
 from services.reports import exit_code
 from services.runs import RunOptions
@@ -77,8 +77,9 @@ def run(
     origin = runs.DETACHED if detach else workflow.FROM_SHELL
     request = workflow.request_of(pipeline, chosen, steps, options, origin=origin, priority=priority)
     if dry_run:
-        _show(dry_run_lines(planning.dry_run(pipeline, request)))
+        _show([*preflight.notes(pipeline, request), *dry_run_lines(planning.dry_run(pipeline, request))])
     elif detach:
+        _show(preflight.notes(pipeline, request))
         with runs.opened() as store:
             detail = asking.create(pipeline, store, request)
         _show([f"Run {detail.run.id} is left to {start_detached()}."])

@@ -49,6 +49,11 @@ def check(pipeline: Pipeline, request: RunRequest) -> list[Finding]:
         return list(pool.map(lambda look: look(), looks))
 
 
+def notes(pipeline: Pipeline, request: RunRequest) -> list[str]:
+    """What is worth knowing before a request is done, a sentence each: what it goes without, and why."""
+    return [f"{found.what}: {found.text}" for found in map(_left_out, left_out(pipeline, request))]
+
+
 def left_out(pipeline: Pipeline, request: RunRequest) -> list[StepDefinition]:
     """The steps that nobody needs and that a request of all others, STEP1 aside, goes without."""
     there = set(request.sequence)

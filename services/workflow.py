@@ -76,11 +76,9 @@ def run(pipeline: Pipeline, request: RunRequest, show: Callable[[str], None]) ->
         PreconditionError: something is missing; nothing was started.
         Conflict: another run that is at work does the same.
     """
-    findings = preflight.check(pipeline, request)
-    preflight.require(findings)
-    for found in findings:
-        if found.verdict == "note":
-            show(f"{found.what}: {found.text} {found.remedy}".strip())
+    preflight.require(preflight.check(pipeline, request))
+    for note in preflight.notes(pipeline, request):
+        show(note)
     planned = plan(pipeline, request)
     if not planned:
         return [StepReport(pipeline[key], 0, 0.0, NOTHING) for key in request.sequence]
