@@ -24,6 +24,7 @@ from workflow_scripts.common.errors import (
     DeviceFault,
     PreconditionError,
     RefusedError,
+    UsageError,
     WorkflowError,
 )
 from workflow_scripts.common.events import printable

@@ -52,7 +52,8 @@ def test_importing_and_verifying(brought: Path) -> None:
 
 def test_fetching_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     def fetch(name: str, progress: speech_models.Progress) -> Path:
-        progress(50, 100), progress(100, 100)
+        progress(50, 100)
+        progress(100, 100)
         return models_folder() / name
 
     monkeypatch.setattr(speech_models, "fetch", fetch)

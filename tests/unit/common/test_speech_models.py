@@ -71,7 +71,7 @@ def test_a_folder_that_is_not_there_or_no_model_is_named(tmp_path: Path) -> None
         find_model("/nowhere/at/all")
     (tmp_path / "x").mkdir()
     assert missing_files(tmp_path / "x") == ["config.json", "model.bin", "tokenizer.json", "vocabulary.json"]
-    with pytest.raises(PreconditionError, match="lacks config.json, model.bin"):
+    with pytest.raises(PreconditionError, match=r"lacks config\.json, model\.bin"):
         find_model(str(tmp_path / "x"))
 
 
@@ -82,7 +82,7 @@ def test_a_model_whose_content_changed_is_not_loaded() -> None:
     with pytest.raises(PreconditionError, match=r"base is damaged: model\.bin .* models fetch base` again"):
         records_of("base")
     (folder / "model.bin").write_text("cut")
-    with pytest.raises(PreconditionError, match="damaged: model.bin"):
+    with pytest.raises(PreconditionError, match=r"damaged: model\.bin"):
         find_model("base")
 
 

@@ -1,4 +1,4 @@
-"""Fetching, verifying and importing speech models, from a hub of the test's own that breaks connections and lies."""
+"""Fetching, verifying and importing speech models, from a hub of our own that breaks connections and lies."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ def test_what_fails_on_a_gpu_sends_the_video_down_the_ladder(
     def fails(*_words: object, **_options: object) -> None:
         raise RuntimeError(message)
 
-    monkeypatch.setattr(transcription_faster.ctranslate2, "get_supported_compute_types", lambda _d: {"float16"})
+    monkeypatch.setattr("ctranslate2.get_supported_compute_types", lambda _device: {"float16"})
     monkeypatch.setattr(transcription_faster, "WhisperModel", fails)
     with pytest.raises(DeviceFault) as fault:
         transcription_faster.FasterWhisper(tiny_whisper, "cuda", "auto")
@@ -260,7 +260,7 @@ def test_a_sound_file_of_any_kind_gives_the_same_words(
     codec = {"mp3": "libmp3lame", "flac": "flac", "ogg": "libopus"}.get(ending, "aac")
     kind, rate = {"m4a": "ipod"}.get(ending, ending), 48000 if ending == "ogg" else RATE
     with av.open(f"file:{path}", "w", format=kind) as container:
-        track = container.add_stream(codec, rate=rate, layout="mono")
+        track: Any = container.add_stream(codec, rate=rate, layout="mono")
         piece = av.AudioFrame.from_ndarray(sample[None].astype(np.float32), format="fltp", layout="mono")
         piece.sample_rate, piece.time_base, piece.pts = RATE, Fraction(1, RATE), 0
         resampler = av.AudioResampler(format=track.codec_context.format, layout="mono", rate=rate)

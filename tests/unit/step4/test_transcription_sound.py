@@ -5,6 +5,7 @@ So what keeps silence, noise and music free of text here is what keeps a real mo
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def test_each_stretch_of_speech_is_recognised_and_told_as_it_comes(
     assert told == list(found.transcript.segments) and len(told) == 2
     assert done == sorted(done) and done[-1] == 100.0
     assert found.windows == 2 and found.speech_seconds == pytest.approx(2 * 22.3, abs=0.5)
-    assert all(later.start >= earlier.end for earlier, later in zip(told, told[1:], strict=False))
+    assert all(later.start >= earlier.end for earlier, later in pairwise(told))
 
 
 def test_several_windows_at_once_say_the_same_as_one_by_one(whisper: FasterWhisper, sample: np.ndarray) -> None:
@@ -153,7 +154,7 @@ def test_the_language_is_detected_or_taken_as_given(
 
 def test_what_is_no_model_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"no model at all")
-    with pytest.raises(PreconditionError, match="The speech model in .* cannot be loaded"):
+    with pytest.raises(PreconditionError, match=r"The speech model in .* cannot be loaded"):
         FasterWhisper(tmp_path, "cpu", "auto", 1)
 
 
