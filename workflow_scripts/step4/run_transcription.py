@@ -45,7 +45,7 @@ from workflow_scripts.step4.transcription_parameters import (
     layout,
     recognition,
 )
-from workflow_scripts.step4.transcription_sound import Recognised, silent, transcribe
+from workflow_scripts.step4.transcription_recognised import Recognised, silent
 from workflow_scripts.step4.transcription_speakers import with_speakers
 
 
@@ -141,6 +141,8 @@ class RunTranscription(VideoStep):
             samples = round(job.clock.duration * SAMPLE_RATE)
             sound = record(decode_pcm(item.path, SAMPLE_RATE, samples=samples), item.workflow)
         recognizer = self._loaded(job)
+        from workflow_scripts.step4.transcription_sound import transcribe  # heavy
+
         with sound, job.phase("recognise"):
             return transcribe(
                 sound,

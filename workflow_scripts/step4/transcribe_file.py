@@ -39,7 +39,7 @@ from workflow_scripts.step4.sound import FileSound, record
 from workflow_scripts.step4.transcription_engine import Recognizer, engine_loader, model_name
 from workflow_scripts.step4.transcription_files import SUFFIXES, write_all
 from workflow_scripts.step4.transcription_parameters import PARAMETERS, layout, recognition
-from workflow_scripts.step4.transcription_sound import Recognised, transcribe
+from workflow_scripts.step4.transcription_recognised import Recognised
 
 _EXIT_CODES = "exit status: 0 done; 1 a file failed; 2 wrong option; 3 something needed is missing; 130 cancelled"
 
@@ -163,6 +163,8 @@ class _Work:
                 self.device = rungs[0].device
 
     def _attempt(self, sound: FileSound, rung: Rung) -> Recognised:
+        from workflow_scripts.step4.transcription_sound import transcribe  # heavy
+
         return transcribe(
             sound,
             self._on(rung.device),

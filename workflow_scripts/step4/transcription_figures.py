@@ -8,7 +8,7 @@ from typing import Any
 from workflow_scripts.common.artifacts.transcripts import Transcript
 from workflow_scripts.common.manifest import Gate
 from workflow_scripts.common.subtitles import Cue, Layout, overlaps, too_fast
-from workflow_scripts.step4.transcription_sound import Recognised
+from workflow_scripts.step4.transcription_recognised import Recognised
 
 LANGUAGE_LIMIT = 0.5
 """Below this probability a detected language is a guess (faster-whisper's own figure)."""

@@ -22,7 +22,7 @@ from workflow_scripts.common.artifacts.transcripts import (
 )
 from workflow_scripts.common.errors import ArtifactError
 from workflow_scripts.common.subtitles import Cue
-from workflow_scripts.step4.transcription_sound import Recognised
+from workflow_scripts.step4.transcription_recognised import Recognised
 
 #: In `.workflow/<stem>/`: what was recognised, before anybody knows who says it.
 WORDS = "words.json"

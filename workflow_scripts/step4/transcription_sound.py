@@ -5,8 +5,8 @@ The same for a video's sound and for any sound file; segments are told as they c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -20,6 +20,7 @@ from workflow_scripts.step4.speech import loud_probabilities
 from workflow_scripts.step4.transcription_engine import WINDOW_SECONDS, Recognizer
 from workflow_scripts.step4.transcription_guards import Guard
 from workflow_scripts.step4.transcription_parameters import Recognition
+from workflow_scripts.step4.transcription_recognised import Recognised
 from workflow_scripts.step4.transcription_windows import Span, heard_speech, whole_windows, windows_of
 from workflow_scripts.step4.voice_activity import VoiceActivity
 
@@ -31,24 +32,6 @@ Progress = Callable[[float], None]
 """Called with the seconds of sound that are done."""
 Tell = Callable[[Spoken], None]
 """Called with each segment as it comes, in order."""
-
-
-@dataclass(frozen=True)
-class Recognised:
-    """A transcript without speakers, and how it came about.
-
-    Args:
-        speech_seconds: how long speech is heard; None where nobody listened.
-        covered: the share of that in which there are words.
-        windows: how many windows were recognised.
-        dropped: segments that were not believed, by reason.
-    """
-
-    transcript: Transcript
-    speech_seconds: float | None
-    covered: float | None
-    windows: int
-    dropped: Mapping[str, int]
 
 
 def transcribe(
@@ -83,12 +66,6 @@ def transcribe(
     transcript = Transcript(language, probability, how.task, model, duration, tuple(segments))
     seconds = None if speech is None else float(speech.sum()) / FRAME_RATE
     return Recognised(transcript, seconds, _covered(speech, segments), len(windows), dict(guard.dropped))
-
-
-def silent(duration: float, how: Recognition, model: str) -> Recognised:
-    """The transcript of what has no sound."""
-    transcript = Transcript(how.language or "", 1.0 if how.language else 0.0, how.task, model, duration)
-    return Recognised(transcript, 0.0, None, 0, {})
 
 
 def _listen(sound: Sound, how: Recognition) -> tuple[NDArray[np.bool_] | None, list[Span]]:

@@ -17,7 +17,8 @@ from workflow_scripts.common.errors import PreconditionError
 from workflow_scripts.step4.transcription_faster import FasterWhisper
 from workflow_scripts.step4.transcription_guards import AGAIN, REPEATS, TOO_FAST, UNSURE
 from workflow_scripts.step4.transcription_parameters import Recognition
-from workflow_scripts.step4.transcription_sound import Recognised, transcribe
+from workflow_scripts.step4.transcription_recognised import Recognised
+from workflow_scripts.step4.transcription_sound import transcribe
 
 RATE = 16000
 HOW = Recognition()
