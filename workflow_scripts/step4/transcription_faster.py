@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import sysconfig
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +34,8 @@ class FasterWhisper:
     """
 
     def __init__(self, folder: Path, device: str, compute_type: str, threads: int = 0) -> None:
+        if device == "cuda":
+            load_installed_cublas()
         with _faults(device):
             supported = ctranslate2.get_supported_compute_types(device)
             self.compute_type = compute_type_for(compute_type, sorted(supported), device)
@@ -115,6 +119,17 @@ class FasterWhisper:
                 place = min(len(windows) - 1, int(segment.seek / self._model.frames_per_second / WINDOW_SECONDS))
                 found[place].append(_spoken(segment, place * WINDOW_SECONDS))
         return [None if any(_doubtful(one, how) for one in spoken) else tuple(spoken) for spoken in found]
+
+
+def load_installed_cublas() -> None:
+    """Load cuBLAS for CUDA 12 from the package of that name, where it is installed: CTranslate2 looks for it by name.
+
+    torch brings the one for its own CUDA, which may be another.
+    """
+    folder = Path(sysconfig.get_paths()["purelib"]) / "nvidia" / "cublas" / "lib"
+    for name in ("libcublasLt.so.12", "libcublas.so.12"):  # the second needs the first
+        if (folder / name).is_file():
+            ctypes.CDLL(str(folder / name), mode=ctypes.RTLD_GLOBAL)
 
 
 def _options(language: str, how: Recognition) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import ctranslate2
 import numpy as np
 import pytest
 
@@ -232,6 +234,19 @@ def test_what_fails_on_a_gpu_sends_the_video_down_the_ladder(
     with pytest.raises(DeviceFault) as fault:
         transcription_faster.FasterWhisper(tiny_whisper, "cuda", "auto")
     assert fault.value.out_of_memory == out_of_memory
+
+
+def test_the_library_that_a_gpu_needs_is_taken_from_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transcription_faster.load_installed_cublas()  # without the package nothing happens
+    folder = tmp_path / "nvidia" / "cublas" / "lib"
+    folder.mkdir(parents=True)
+    some = next((Path(ctranslate2.__file__).parents[1] / "ctranslate2.libs").glob("libgomp*"))
+    shutil.copyfile(some, folder / "libcublas.so.12")
+    monkeypatch.setattr("sysconfig.get_paths", lambda: {"purelib": str(tmp_path)})
+    transcription_faster.load_installed_cublas()
+    assert str(folder / "libcublas.so.12") in Path("/proc/self/maps").read_text()
 
 
 def test_any_sound_file_is_transcribed_from_the_shell_as_it_comes(
