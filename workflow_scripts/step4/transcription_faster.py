@@ -122,7 +122,7 @@ class FasterWhisper:
 
 
 def load_installed_cublas() -> None:
-    """Load cuBLAS for CUDA 12 from the package of that name, where it is installed: CTranslate2 looks for it by name.
+    """Load cuBLAS for CUDA 12 from its package, where that is installed: CTranslate2 looks for it by name.
 
     torch brings the one for its own CUDA, which may be another.
     """

@@ -236,6 +236,7 @@ def test_what_fails_on_a_gpu_sends_the_video_down_the_ladder(
     assert fault.value.out_of_memory == out_of_memory
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="there are no NVIDIA GPUs, and no /proc")
 def test_the_library_that_a_gpu_needs_is_taken_from_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
