@@ -8,10 +8,11 @@ import click
 
 from cli import gpu, runs, worker
 from cli.export import export
+from cli.models import models
 from cli.run_tables import active_lines, dry_run_lines
 from cli.sentences import SentenceGroup
 from cli.tables import figure_lines, gate_lines, report_lines, status_lines, table
-from services import asking, configuration, doctor, planning, workflow
+from services import asking, configuration, doctor, planning, preflight, workflow
 from services.pipeline import Pipeline, load_pipeline
 from services.reports import exit_code
 from services.runs import RunOptions
@@ -33,7 +34,9 @@ def main() -> None:
 
 
 main.add_command(export)
-for command in (runs.cancel, runs.pause, runs.resume, runs.retry, runs.logs, runs.history, worker.worker, gpu.gpu):
+main.add_command(gpu.gpu)
+main.add_command(models)
+for command in (runs.cancel, runs.pause, runs.resume, runs.retry, runs.logs, runs.history, worker.worker):
     main.add_command(command)
 
 
@@ -75,8 +78,9 @@ def run(
     origin = runs.DETACHED if detach else workflow.FROM_SHELL
     request = workflow.request_of(pipeline, chosen, steps, options, origin=origin, priority=priority)
     if dry_run:
-        _show(dry_run_lines(planning.dry_run(pipeline, request)))
+        _show([*preflight.notes(pipeline, request), *dry_run_lines(planning.dry_run(pipeline, request))])
     elif detach:
+        _show(preflight.notes(pipeline, request))
         with runs.opened() as store:
             detail = asking.create(pipeline, store, request)
         _show([f"Run {detail.run.id} is left to {start_detached()}."])

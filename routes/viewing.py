@@ -24,10 +24,12 @@ from routes.models.viewing import (
     ShotsOut,
     SoundOut,
     ViewOut,
+    WordsAsked,
+    WordsOut,
 )
 from services.known_statuses import STATUSES
 from services.projects import find_project
-from services.viewing import faces, shots, sound
+from services.viewing import faces, shots, sound, words
 from services.viewing.compare import COMPARE
 from services.viewing.index import Index
 from services.viewing.indexes import Indexes
@@ -106,6 +108,20 @@ def show_turns(project: str, video: str, query_data: SecondsAsked) -> Response |
         return SoundOut.model_validate({"turns": _plain(heard.turns), "speech": heard.speech})
 
     return _told(_indexes().get(viewed, "sound", query_data.of), told)
+
+
+@blueprint.get("/words")
+@blueprint.input(WordsAsked, location="query")
+@blueprint.output(WordsOut)
+@blueprint.doc(responses=NOT_YET)
+def list_words(project: str, video: str, query_data: WordsAsked) -> Response | WordsOut:
+    """What is said, word by word, and by whom."""
+
+    def told(index: Index) -> WordsOut:
+        found = words.words(index, query_data.start, query_data.end)
+        return WordsOut.model_validate({"language": index.meta["language"], "words": _plain(found)})
+
+    return _told(_indexes().get(_video(project, video), "words"), told)
 
 
 @blueprint.get("/faces")

@@ -39,7 +39,7 @@ def run_request(
     named = tuple(dict.fromkeys(find_project(key).name for key in projects))
     everything = sequence in ("all", "")
     texts = [None] if everything else [sequence] if isinstance(sequence, str) else list(sequence)
-    keys = [step.key for text in texts for step in pipeline.select(text)]
+    keys = [key for text in texts for key in planning.chosen(pipeline, text, parameters or ())]
     if everything and named:
         keys = [key for key in keys if key != planning.FIRST_STEP]
     options = RunOptions(force, device, {step: dict(values) for step, values in (parameters or {}).items()})

@@ -20,6 +20,13 @@ GENERAL = (
     Parameter("data_dir", Path, paths.ROOT, "Folder of inbox, projects, output", env="WORKFLOW_DATA_DIR"),
     Parameter("config_dir", Path, paths.ROOT / "config", "Folder of parameter files", env="WORKFLOW_CONFIG_DIR"),
     Parameter("ffmpeg", Path, None, "The ffmpeg to use; not set is the best one found", env="WORKFLOW_FFMPEG"),
+    Parameter(
+        "models_dir",
+        Path,
+        None,
+        "Folder of fetched models; not set is the data folder's",
+        env="WORKFLOW_MODELS_DIR",
+    ),
     Parameter("cpu_slots", int, 2, "Steps side by side on the CPU", 1, 64, env="WORKFLOW_CPU_SLOTS"),
     Parameter(
         "torch", str, "auto", "Build of torch to set up", choices=("auto", "cpu", "cuda"), env="WORKFLOW_TORCH"

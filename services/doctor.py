@@ -71,7 +71,8 @@ def _steps(pipeline: Pipeline) -> list[Finding]:
         command = [str(python), str(step.path), "--check"]
         answer = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
         said = (answer.stdout if answer.returncode == 0 else answer.stderr).strip()
-        findings.append(Finding(step.key, "ok" if answer.returncode == 0 else "problem", said))
+        lacking: Verdict = "note" if step.optional else "problem"
+        findings.append(Finding(step.key, "ok" if answer.returncode == 0 else lacking, said))
     return findings
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from services.pipeline import Pipeline
-from services.planning import FIRST_STEP, FROM_INBOX, plan
+from services.planning import FIRST_STEP, FROM_INBOX, chosen, plan
 from services.runs import Conflict, RunRequest, Runs
 from services.supervision.step_folder import read_object, write_object
 from workflow_scripts.common.paths import data_folder, inbox_folder
@@ -75,8 +75,8 @@ def start_run(runs: Runs, pipeline: Pipeline, watch: InboxWatch, steps: str | No
     names = watch.settled()
     if not names:
         return None
-    keys = [step.key for step in pipeline.select(steps)]
-    sequence = tuple(keys if FIRST_STEP in keys else [FIRST_STEP, *keys])
+    keys = chosen(pipeline, steps)
+    sequence = keys if FIRST_STEP in keys else (FIRST_STEP, *keys)
     request = RunRequest(sequence, origin=FROM_INBOX)
     try:
         run = runs.create(request, plan(pipeline, request)).run

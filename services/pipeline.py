@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,8 @@ class StepDefinition:
     figures: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    optional: bool = False
     retry_after_s: tuple[float, ...] = (5.0, 25.0, 125.0)
     stall_s: float = 600.0
     kill_stalled: bool = False
@@ -67,6 +69,15 @@ class Pipeline:
             chosen.update(dict.fromkeys(range(start, end + 1)))
         return tuple(self.steps[index] for index in chosen)
 
+    def named(self, wanted: str | None) -> frozenset[str]:
+        """The steps that a text names one by one, not by a range or as all.
+
+        Raises:
+            UsageError: a name that is not in the graph.
+        """
+        single = [part for part in (wanted or "").split(",") if part.strip() and "-" not in part]
+        return frozenset(self.steps[self._index(part)].key for part in single)
+
     def check(self, keys: Sequence[str]) -> None:
         """See that all keys are steps.
 
@@ -79,8 +90,8 @@ class Pipeline:
             raise UsageError(f"There is no step {', '.join(unknown)}; known are {known}.")
 
     def related(self, one: str, other: str) -> bool:
-        """Whether one of two steps needs the other, near or far: they never run together for one project."""
-        return one == other or one in self.all_needs(other) or other in self.all_needs(one)
+        """Whether one of two steps needs or follows the other, near or far: no project has both at once."""
+        return one == other or one in self._before[other] or other in self._before[one]
 
     def all_needs(self, key: str) -> frozenset[str]:
         """Every step that must have run before a step, directly or not."""
@@ -88,9 +99,19 @@ class Pipeline:
 
     @cached_property
     def _needs(self) -> dict[str, frozenset[str]]:
+        return self._closure({step.key: step.needs for step in self.steps})
+
+    @cached_property
+    def _before(self) -> dict[str, frozenset[str]]:
+        """Every step that a step comes after, directly or not, because it needs it or follows it."""
+        return self._closure({step.key: (*step.needs, *step.after) for step in self.steps})
+
+    def _closure(self, direct: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
         found: dict[str, frozenset[str]] = {}
         for step in self.steps:  # what a step needs comes before it
-            found[step.key] = frozenset(step.needs).union(*(found.get(need, frozenset()) for need in step.needs))
+            found[step.key] = frozenset(direct[step.key]).union(
+                *(found.get(one, frozenset()) for one in direct[step.key])
+            )
         return found
 
     def _index(self, name: str) -> int:
@@ -124,9 +145,9 @@ def load_pipeline(path: Path | None = None) -> Pipeline:
 
 
 #: How a field is written in the file: its kind there, and how it is kept.
-_LISTS = ("needs", "figures", "variables", "logs", "retry_after_s")
+_LISTS = ("needs", "after", "figures", "variables", "logs", "retry_after_s")
 _NUMBERS = ("stall_s", "timeout_s")
-_SWITCHES = ("kill_stalled",)
+_SWITCHES = ("kill_stalled", "optional")
 
 
 def _step(path: Path, table: dict[str, Any], before: Collection[str]) -> StepDefinition:
@@ -139,7 +160,7 @@ def _step(path: Path, table: dict[str, Any], before: Collection[str]) -> StepDef
     wrong = [name for name, value in table.items() if not _is_right(name, value)]
     if wrong:
         raise UsageError(f"{path.name}: step {step.key}: {', '.join(wrong)} is of the wrong kind.")
-    unknown = [need for need in step.needs if need not in before]
+    unknown = [need for need in (*step.needs, *step.after) if need not in before]
     if unknown or step.key in before:
         problem = f"needs {', '.join(unknown)}, which does not come before it" if unknown else "is defined twice"
         raise UsageError(f"{path.name}: {step.key} {problem}.")

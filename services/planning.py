@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from services.environments import python_of
 from services.pipeline import Pipeline, StepDefinition
 from services.runs import PlannedStep, RunOptions, RunRequest
 from services.supervision.step_command import step_environment
-from workflow_scripts.common.errors import PreconditionError, UsageError
+from workflow_scripts.common.errors import PreconditionError, UsageError, WorkflowError
 from workflow_scripts.common.events import printable
 from workflow_scripts.common.paths import ROOT, config_folder, data_folder, projects_folder
 from workflow_scripts.common.projects import Project, projects_in
@@ -69,6 +69,30 @@ def name_of(project: Project) -> str:
 def all_projects() -> tuple[str, ...]:
     """The names of all projects, those without videos too."""
     return tuple(name_of(project) for project in projects_in(projects_folder()))
+
+
+def chosen(pipeline: Pipeline, wanted: str | None, named: Collection[str] = ()) -> tuple[str, ...]:
+    """The steps that a text chooses (as `Pipeline.select`), without optional ones that lack something.
+
+    Such a step is left out only of a range or of all: where the text or `named` says its name it stays, and the
+    preconditions of the run tell what it lacks.
+
+    Raises:
+        UsageError: a name or a range that is not in the graph.
+    """
+    keep = {*pipeline.named(wanted), *named}
+    steps = pipeline.select(wanted)
+    return tuple(one.key for one in steps if not one.optional or one.key in keep or lack(one) is None)
+
+
+def lack(definition: StepDefinition, options: RunOptions = RunOptions()) -> WorkflowError | None:  # noqa: B008
+    """What a step says that it lacks, with the parameters of a run; None where it could start."""
+    try:
+        words = [str(python_of(definition.environment)), str(definition.path)]
+        ask(definition, [*words, *arguments(definition, options), "--check"])
+    except (UsageError, PreconditionError) as error:
+        return error
+    return None
 
 
 def plan(pipeline: Pipeline, request: RunRequest) -> list[PlannedStep]:

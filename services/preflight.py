@@ -12,7 +12,7 @@ from services import gpu
 from services.doctor import Finding
 from services.environments import python_of
 from services.pipeline import Pipeline, StepDefinition, environments_of
-from services.planning import FIRST_STEP, FROM_INBOX, all_projects, arguments, ask, project_at
+from services.planning import FIRST_STEP, FROM_INBOX, all_projects, arguments, ask, lack, project_at
 from services.runs import RunRequest
 from workflow_scripts.common.errors import PreconditionError, UsageError, WorkflowError
 from workflow_scripts.common.ffmpeg import ffmpeg_version, find_ffmpeg
@@ -47,8 +47,21 @@ def check(pipeline: Pipeline, request: RunRequest) -> list[Finding]:
     if request.options.device != "cpu" and (on_gpu := [step for step in steps if step.slot == "gpu"]):
         looks.append(partial(_gpu, on_gpu))
     looks += [partial(_step, step, request) for step in steps]
+    looks += [partial(_left_out, step) for step in left_out(pipeline, request)]
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda look: look(), looks))
+
+
+def notes(pipeline: Pipeline, request: RunRequest) -> list[str]:
+    """What is worth knowing before a request is done, a sentence each: what it goes without, and why."""
+    return [f"{found.what}: {found.text}" for found in map(_left_out, left_out(pipeline, request))]
+
+
+def left_out(pipeline: Pipeline, request: RunRequest) -> list[StepDefinition]:
+    """The steps that nobody needs and that a request of all others, STEP1 aside, goes without."""
+    there = set(request.sequence)
+    absent = [step for step in pipeline.steps if step.key not in there and step.key != FIRST_STEP]
+    return absent if all(step.optional for step in absent) else []
 
 
 def require(findings: Sequence[Finding]) -> None:
@@ -89,6 +102,14 @@ def _gpu(steps: Sequence[StepDefinition]) -> Finding:
         return Finding("GPU", "problem", error.message, error.hint)
     said = " ".join(f"{one.step}: {one.text.rstrip('.')}." for one in found)
     return Finding("GPU", "ok" if all(one.device == "cuda" for one in found) else "note", said)
+
+
+def _left_out(definition: StepDefinition) -> Finding:
+    error = lack(definition)
+    if error is None:
+        return Finding(definition.key, "note", "It is left out of this run.")
+    said = error.message.removeprefix(f"{definition.key}: ")
+    return Finding(definition.key, "note", f"It is left out. {said}", error.hint)
 
 
 def _disk(request: RunRequest) -> Finding:

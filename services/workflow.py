@@ -13,7 +13,7 @@ from services import preflight
 from services.database import Database
 from services.following import Follower
 from services.pipeline import Pipeline
-from services.planning import FIRST_STEP, name_of, plan
+from services.planning import FIRST_STEP, chosen, name_of, plan
 from services.reports import NOTHING, StepReport, reports_of
 from services.runs import Conflict, RunDetail, RunOptions, RunRequest, Runs, StepRun
 from services.scheduler import Scheduler
@@ -59,7 +59,7 @@ def request_of(
     priority: int = 0,
 ) -> RunRequest:
     """What a person asks for; with projects named and no steps, all but the one that makes projects."""
-    keys = [step.key for step in pipeline.select(steps)]
+    keys = list(chosen(pipeline, steps, options.parameters))
     if projects and steps is None:
         keys = [key for key in keys if key != FIRST_STEP]
     names = tuple(dict.fromkeys(name_of(project) for project in projects))
@@ -77,6 +77,8 @@ def run(pipeline: Pipeline, request: RunRequest, show: Callable[[str], None]) ->
         Conflict: another run that is at work does the same.
     """
     preflight.require(preflight.check(pipeline, request))
+    for note in preflight.notes(pipeline, request):
+        show(note)
     planned = plan(pipeline, request)
     if not planned:
         return [StepReport(pipeline[key], 0, 0.0, NOTHING) for key in request.sequence]

@@ -55,6 +55,13 @@ class SecondsAsked(OfAsked):
     end: float = Field(default=1e9, ge=0, le=1e9)
 
 
+class WordsAsked(Asked):
+    """Which seconds, half-open."""
+
+    start: float = Field(default=0, ge=0, le=1e9)
+    end: float = Field(default=1e9, ge=0, le=1e9)
+
+
 class CompareAsked(Asked):
     """Which step's results, and which earlier one to compare with what there is now."""
 
@@ -180,6 +187,23 @@ class SoundOut(BaseModel):
 
     turns: list[TurnOut]
     speech: list[tuple[float, float]]
+
+
+class WordOut(BaseModel):
+    """A word, in seconds; `speaker` is null where nobody's turn is near."""
+
+    start: float
+    end: float
+    text: str
+    speaker: str | None
+    probability: float
+
+
+class WordsOut(BaseModel):
+    """The words that touch the range, and the language as a code (`fr`)."""
+
+    language: str
+    words: list[WordOut]
 
 
 class PresenceOut(BaseModel):

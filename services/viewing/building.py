@@ -15,6 +15,7 @@ from pathlib import Path
 from services.viewing.build_faces import faces_index
 from services.viewing.build_shots import shots_index
 from services.viewing.build_sound import sound_index
+from services.viewing.build_words import words_index
 from services.viewing.index import Index, write_index
 from services.viewing.sources import Kind
 from workflow_scripts.common.errors import WorkflowError
@@ -25,6 +26,7 @@ _INDEX_OF: Mapping[str, Callable[[Mapping[str, Path], Tell], Index]] = {
     "shots": shots_index,
     "sound": sound_index,
     "faces": faces_index,
+    "words": words_index,
 }
 
 

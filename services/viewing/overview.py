@@ -106,13 +106,13 @@ def overview(indexes: Indexes, video: Video) -> Overview:
 
 
 def _available(readable: list[Kind], found: Mapping[Kind, Index]) -> dict[str, bool]:
-    """What can be asked for; of scores that is known once they have been read, and no step makes words yet."""
+    """What can be asked for; of scores that is known once they have been read."""
     shots = found.get("shots")
     return {
         "shots": "shots" in readable,
         "scores": shots is not None and "single" in shots.arrays,
         "turns": "sound" in readable,
-        "words": False,
+        "words": "words" in readable,
         "faces": "faces" in readable,
     }
 

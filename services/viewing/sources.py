@@ -11,16 +11,16 @@ from typing import Literal, get_args
 
 from services.names import name_of
 from services.projects import UnknownName
-from workflow_scripts.common.artifacts import transitions, turns
+from workflow_scripts.common.artifacts import transcripts, transitions, turns
 from workflow_scripts.common.earlier import Earlier, earlier_results
 from workflow_scripts.common.projects import Project, Video, is_video_name
 
-Kind = Literal["shots", "sound", "faces"]
+Kind = Literal["shots", "sound", "faces", "words"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 #: The step whose result each kind is.
-STEP_OF: Mapping[Kind, str] = {"shots": "STEP3", "sound": "STEP4", "faces": "STEP5"}
+STEP_OF: Mapping[Kind, str] = {"shots": "STEP3", "sound": "STEP4", "faces": "STEP5", "words": "STEP4B"}
 #: How people call each kind.
-WORD_OF: Mapping[Kind, str] = {"shots": "shots", "sound": "speech", "faces": "faces"}
+WORD_OF: Mapping[Kind, str] = {"shots": "shots", "sound": "speech", "faces": "faces", "words": "words"}
 #: Raised when an index holds something else than before.
 _GENERATION = 1
 
@@ -107,6 +107,8 @@ def earlier_of(video: Video, step: str, key: str) -> Earlier:
 def _files_now(video: Video, kind: Kind) -> dict[str, Path | None]:
     if kind == "shots":
         return {"scenes": video.delivered(".csv"), "transitions": video.workflow / transitions.NAME}
+    if kind == "words":
+        return {"transcript": video.delivered(transcripts.JSON_SUFFIX)}
     if kind == "faces":
         return {"tracking": _first(video.delivered(".json"), video.delivered("_tracking.json"))}
     return {
@@ -117,8 +119,13 @@ def _files_now(video: Video, kind: Kind) -> dict[str, Path | None]:
 
 
 def _files_of(one: Earlier, kind: Kind) -> dict[str, Path | None]:
-    roles = {"shots": ("scenes", "transitions"), "faces": ("tracking",), "sound": ("audio", "turns")}[kind]
-    return {role: one.file(role) for role in roles}
+    roles: Mapping[Kind, tuple[str, ...]] = {
+        "shots": ("scenes", "transitions"),
+        "faces": ("tracking",),
+        "sound": ("audio", "turns"),
+        "words": ("transcript",),
+    }
+    return {role: one.file(role) for role in roles[kind]}
 
 
 def _first(*paths: Path) -> Path | None:

@@ -77,7 +77,7 @@ def test_an_unknown_project_or_step_is_exit_2_and_a_sentence() -> None:
     for arguments, sentence in (
         (["status", "none"], "none: there is no such project. Known projects: none yet.\n"),
         (["run", "none"], "none: there is no such project. Known projects: none yet.\n"),
-        (["run", "--steps", "9"], "--steps: there is no step '9'; known are 1, 2, 3, 4, 5, 6, 7.\n"),
+        (["run", "--steps", "9"], "--steps: there is no step '9'; known are 1, 2, 3, 4, 4B, 5, 6, 7.\n"),
     ):
         result = call(*arguments)
         assert (result.exit_code, result.output) == (2, sentence)
@@ -111,7 +111,15 @@ def test_run_asks_for_what_was_said_and_ends_with_the_gravest_status(
 
 def test_run_without_anything_means_everything(requests: list[RunRequest]) -> None:
     call("run")
-    assert requests == [RunRequest(tuple(step.key for step in load_pipeline().steps), origin="shell")]
+    keys = [step.key for step in load_pipeline().steps if step.key != "STEP4B"]  # whose model is not here
+    assert requests == [RunRequest(tuple(keys), origin="shell")]
+
+
+def test_a_dry_run_of_everything_says_what_is_left_out_and_why(make_converted: Any) -> None:
+    make_converted("A", "x.mp4")
+    output = call("run", "A", "--dry-run").output
+    assert "STEP4B: It is left out. The speech model base is not here." in output
+    assert "Run `scripts/workflow models fetch base`." in output
 
 
 @pytest.mark.parametrize("text", ["threshold=1", "3.threshold", "3.=1", ".x=1", "9.x=1"])

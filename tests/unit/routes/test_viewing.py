@@ -17,6 +17,7 @@ from services.viewing.jobs import Preparing
 from workflow_scripts.common.artifacts.audio import frames_of_turns, write_raw_audio
 from workflow_scripts.common.artifacts.scenes import write_scenes
 from workflow_scripts.common.artifacts.tracking import TrackedObject, write_raw_tracking
+from workflow_scripts.common.artifacts.transcripts import Spoken, Transcript, Word, write_transcript
 from workflow_scripts.common.artifacts.transitions import write_transitions
 from workflow_scripts.common.clock import FrameClock
 from workflow_scripts.common.earlier import hold
@@ -48,6 +49,21 @@ def video(make_converted: Any) -> Video:
     """A video of 50 frames, 640x360, without sound."""
     made: Video = make_converted("P", "a.mp4")
     return made
+
+
+def test_words_of_a_range_with_their_speakers(client: Any, video: Video) -> None:
+    assert client.get(f"{AT}/words").status_code == 404
+    words = (Word(0.2, 0.6, " Été", 0.9, "SPEAKER_01"), Word(0.6, 1.0, " fini.", 0.75))
+    said = Spoken(0.2, 1.0, "Été fini.", words, -0.1, 0.0, 1.0)
+    transcript = Transcript("fr", 0.9, "transcribe", "base", 2.0, (said,))
+    write_transcript(video.delivered("_transcript.json"), transcript)
+    assert client.get(f"{AT}/words?start=0.6&end=2").json == {
+        "language": "fr",
+        "words": [{"start": 0.6, "end": 1.0, "text": "fini.", "speaker": None, "probability": 0.75}],
+    }
+    assert client.get(f"{AT}/words").json["words"][0]["speaker"] == "SPEAKER_01"
+    assert client.get(f"{AT}/words?start=-1").status_code == 422
+    assert client.get(AT).json["available"]["words"] is True
 
 
 def write_shots(video: Video, finish: Any, *cuts: int, **fields: Any) -> None:

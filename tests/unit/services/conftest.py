@@ -162,3 +162,13 @@ def house(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     house.database.close()
     with suppress(OSError):
         end_tree(house.processes, 0.0)
+
+
+@pytest.fixture
+def speech_model(data_folder: Path) -> Path:
+    """Files in the place of the speech model that STEP4B looks for."""
+    folder = data_folder / "models" / "whisper" / "base"
+    folder.mkdir(parents=True)
+    for name in ("config.json", "model.bin", "tokenizer.json", "vocabulary.txt"):
+        (folder / name).write_text(name)
+    return folder

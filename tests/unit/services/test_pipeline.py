@@ -9,7 +9,7 @@ import pytest
 from services.pipeline import Pipeline, environments_of, load_pipeline
 from workflow_scripts.common.errors import UsageError
 
-KEYS = ["STEP1", "STEP2", "STEP3", "STEP4", "STEP5", "STEP6", "STEP7"]
+KEYS = ["STEP1", "STEP2", "STEP3", "STEP4", "STEP4B", "STEP5", "STEP6", "STEP7"]
 
 TABLE = """
 [[step]]
@@ -56,27 +56,27 @@ def test_sound_and_shots_are_analysed_side_by_side_and_faces_need_both(pipeline:
 @pytest.mark.parametrize(
     ("wanted", "numbers"),
     [
-        (None, "1234567"),
-        ("", "1234567"),
+        (None, "12344B567"),
+        ("", "12344B567"),
         ("3", "3"),
         ("STEP3", "3"),
         ("step3", "3"),
-        ("3-5", "345"),
-        ("STEP3-STEP5", "345"),
-        ("3 - 5", "345"),
+        ("3-5", "344B5"),
+        ("STEP3-STEP5", "344B5"),
+        ("3 - 5", "344B5"),
         ("1,3,6", "136"),
         ("6, 3,1", "631"),
-        ("4-5,2-4", "4523"),
+        ("4-5,2-4", "44B523"),
         ("2-3,3-4", "234"),
         ("5-", "567"),
         ("-2", "12"),
-        ("-", "1234567"),
+        ("-", "12344B567"),
     ],
 )
 def test_the_steps_that_a_text_names_in_the_order_it_names_them(
     pipeline: Pipeline, wanted: str | None, numbers: str
 ) -> None:
-    assert [step.number for step in pipeline.select(wanted)] == list(numbers)
+    assert "".join(step.number for step in pipeline.select(wanted)) == numbers
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,19 @@ def test_steps_that_need_each_other_near_or_far_are_related(pipeline: Pipeline) 
     assert pipeline.related("STEP7", "STEP2") and pipeline.related("STEP2", "STEP7")
     assert pipeline.related("STEP3", "STEP3")
     assert not pipeline.related("STEP3", "STEP4")
+
+
+def test_the_transcript_comes_after_the_speakers_and_before_the_delivery_that_need_nothing_of_each_other(
+    pipeline: Pipeline,
+) -> None:
+    assert pipeline.all_needs("STEP4B") == {"STEP1", "STEP2"} and "STEP4B" not in pipeline.all_needs("STEP7")
+    assert pipeline.related("STEP4B", "STEP4") and pipeline.related("STEP7", "STEP4B")
+    assert not pipeline.related("STEP4B", "STEP5")  # faces are tracked meanwhile
+
+
+def test_a_step_named_by_itself_is_told_from_one_in_a_range(pipeline: Pipeline) -> None:
+    assert pipeline.named("4-5, 4b,STEP2") == {"STEP4B", "STEP2"}
+    assert pipeline.named(None) == pipeline.named("1-7") == frozenset()
 
 
 def test_keys_that_are_no_steps_are_named(pipeline: Pipeline) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.pipeline import Pipeline, load_pipeline
-from services.planning import WouldDo, command, dry_run, name_of, plan, project_at
+from services.planning import WouldDo, chosen, command, dry_run, lack, name_of, plan, project_at
 from services.runs import PlannedStep, RunOptions, RunRequest
 from workflow_scripts.common.errors import UsageError
 from workflow_scripts.common.projects import Project
@@ -38,6 +38,21 @@ def test_named_projects_are_the_only_ones_and_from_the_inbox_there_are_none_yet(
     make_converted("A", "x.mp4"), make_converted("B", "x.mp4")
     assert plan(pipeline, RunRequest(("STEP2",), ("B", "B"))) == [PlannedStep("STEP2", "B")]
     assert plan(pipeline, RunRequest(("STEP1", "STEP2"), origin="inbox")) == [PlannedStep("STEP1")]
+
+
+def test_a_step_that_nobody_needs_is_left_out_while_it_lacks_something_unless_it_is_named(
+    pipeline: Pipeline,
+) -> None:
+    rest = ("STEP1", "STEP2", "STEP3", "STEP4", "STEP5", "STEP6", "STEP7")
+    assert chosen(pipeline, None) == rest and chosen(pipeline, "4-5") == ("STEP4", "STEP5")
+    assert chosen(pipeline, "4-5,4B") == ("STEP4", "STEP4B", "STEP5") and chosen(pipeline, "4b") == ("STEP4B",)
+    assert "STEP4B" in chosen(pipeline, None, ["STEP4B"])  # a parameter is given for it
+    error = lack(pipeline["STEP4B"])
+    assert error is not None and "Run `scripts/workflow models fetch base`." in str(error)
+
+
+def test_once_it_lacks_nothing_it_is_part_of_everything(pipeline: Pipeline, speech_model: Path) -> None:
+    assert "STEP4B" in chosen(pipeline, None) and "STEP4B" in chosen(pipeline, "4-5")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from services import preflight
 from services.pipeline import Pipeline, load_pipeline
+from services.planning import chosen
 from services.preflight import check, expected_bytes, require
 from services.runs import RunOptions, RunRequest
 from workflow_scripts.common.errors import PreconditionError, UsageError
@@ -36,6 +37,27 @@ def test_a_run_that_lacks_nothing_passes(pipeline: Pipeline, data_folder: Path) 
     ]
     require(findings)
     assert not data_folder.exists()
+
+
+def test_what_a_run_of_everything_goes_without_is_a_note_and_stops_nothing(pipeline: Pipeline) -> None:
+    findings = check(pipeline, RunRequest(chosen(pipeline, "2-")))
+    (note,) = [found for found in findings if found.verdict == "note"]
+    assert note.what == "STEP4B" and note.text == (
+        "It is left out. The speech model base is not here. Run `scripts/workflow models fetch base`."
+    )
+    require(findings)
+
+
+def test_a_step_asked_for_by_name_without_its_model_is_a_problem(pipeline: Pipeline) -> None:
+    with pytest.raises(PreconditionError) as error:
+        require(check(pipeline, RunRequest(("STEP4B",))))
+    assert str(error.value) == (
+        "STEP4B: The speech model base is not here. Run `scripts/workflow models fetch base`. Nothing was started."
+    )
+
+
+def test_a_part_of_the_steps_says_nothing_of_the_others(pipeline: Pipeline) -> None:
+    assert not [found for found in check(pipeline, RunRequest(("STEP4",))) if found.verdict == "note"]
 
 
 def test_a_missing_environment_is_named(

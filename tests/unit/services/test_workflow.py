@@ -107,7 +107,7 @@ def test_statuses_are_per_project_and_leave_out_the_step_that_makes_them(
     first, second = make_converted("A", "x.mp4"), make_converted("B", "y.mp4")
     found = statuses(pipeline, ())
     assert list(found) == ["A", "B"]
-    assert list(found["A"][0].steps) == ["STEP2", "STEP3", "STEP4", "STEP5", "STEP6", "STEP7"]
+    assert list(found["A"][0].steps) == ["STEP2", "STEP3", "STEP4", "STEP4B", "STEP5", "STEP6", "STEP7"]
     assert found["A"][0].video == first and found["A"][0].steps["STEP2"].state == "succeeded"
     assert list(statuses(pipeline, (second.project,))) == ["B"]
 

@@ -96,14 +96,30 @@ def error_rate_fixture() -> Any:
     return error_rate
 
 
+def builder(name: str) -> Any:
+    """A file beside this one that builds a model."""
+    spec = importlib.util.spec_from_file_location(f"{name}_builder", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def tiny_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole pyannote pipeline on disk, 330 kB, with random weights: it loads and runs like a real one."""
-    spec = importlib.util.spec_from_file_location(
-        "tiny_pipeline_builder", Path(__file__).with_name("tiny_pipeline.py")
-    )
-    assert spec is not None and spec.loader is not None
-    builder = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(builder)
-    folder: Path = builder.build(tmp_path_factory.mktemp("pyannote") / "tiny")
+    folder: Path = builder("tiny_pipeline").build(tmp_path_factory.mktemp("pyannote") / "tiny")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def build_whisper() -> Any:
+    """`build_whisper(folder, sentence, …)`: a whole Whisper model that says one sentence whatever it hears."""
+    return builder("tiny_whisper").build
+
+
+@pytest.fixture(scope="session")
+def tiny_whisper(build_whisper: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that says “Bonjour à tous.” in the first two seconds of every window, in French."""
+    folder: Path = build_whisper(tmp_path_factory.mktemp("whisper") / "tiny")
     return folder

@@ -1,0 +1,217 @@
+"""transcribe.py: what is said in any sound file (m4a, mp3, wav, flac, ogg, mp4, …), told as it comes.
+
+Prints each segment with its time; --output writes its name with _transcript.json, .srt, .vtt and .txt to a folder.
+The parameters are those of STEP4B, with the same file, variables and defaults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from workflow_scripts.common.artifacts.transcripts import Spoken
+from workflow_scripts.common.devices import DEVICES, Rung, choose_device, ladder, prepare_environment
+from workflow_scripts.common.errors import (
+    CancelledError,
+    DeviceFault,
+    PreconditionError,
+    RefusedError,
+    UsageError,
+    WorkflowError,
+)
+from workflow_scripts.common.events import printable
+from workflow_scripts.common.ffmpeg import decode_pcm
+from workflow_scripts.common.paths import config_folder
+from workflow_scripts.common.settings import Settings, add_options, load_dotenv, resolve
+from workflow_scripts.common.subtitles import cues_of
+from workflow_scripts.step4.engine import SAMPLE_RATE
+from workflow_scripts.step4.engines import use_threads
+from workflow_scripts.step4.run_transcription import RunTranscription, start_line
+from workflow_scripts.step4.sound import FileSound, record
+from workflow_scripts.step4.transcription_engine import Recognizer, engine_loader, model_name
+from workflow_scripts.step4.transcription_files import SUFFIXES, write_all
+from workflow_scripts.step4.transcription_parameters import PARAMETERS, layout, recognition
+from workflow_scripts.step4.transcription_recognised import Recognised
+
+_EXIT_CODES = "exit status: 0 done; 1 a file failed; 2 wrong option; 3 something needed is missing; 130 cancelled"
+
+
+@dataclass
+class Teller:
+    """Says what comes: lines for people on standard output, or one JSON object per line for programs.
+
+    What was told before an attempt failed is not told again by the next.
+    """
+
+    as_json: bool
+    until: float = field(default=0.0)
+
+    def begin(self, path: Path, duration: float) -> None:
+        """A file of so many seconds is begun."""
+        self.until = 0.0
+        self._say(f"{path.name} ({duration:.1f} s)", event="file", file=path.name, duration=duration)
+
+    def segment(self, one: Spoken) -> None:
+        """A segment has come."""
+        if one.start >= self.until:
+            self.until = one.end
+            minutes, seconds = divmod(one.start, 60)
+            self._say(f"[{int(minutes):02d}:{seconds:05.2f}] {one.text}", event="segment", **asdict(one))
+
+    def progress(self, seconds: float) -> None:
+        """So much of the sound is done."""
+        if self.as_json:
+            self._say("", event="progress", seconds=round(seconds, 2))
+
+    def end(self, found: Recognised, written: list[Path]) -> None:
+        """The file is done."""
+        transcript = found.transcript
+        language = f"language {transcript.language or 'unknown'} ({transcript.language_probability:.0%})"
+        text = f"{len(transcript.words)} words, {language}"
+        facts = {"language": transcript.language, "language_probability": transcript.language_probability}
+        files = [str(path) for path in written]
+        self._say("\n".join([text, *files]), event="finished", **facts, files=files, dropped=dict(found.dropped))
+
+    def _say(self, text: str, /, **event: Any) -> None:
+        line = json.dumps(event) if self.as_json else "\n".join(map(printable, text.split("\n")))
+        print(line, flush=True)
+
+
+def main() -> int:
+    """Transcribe the files that the command line names and return the exit code."""
+    signal.signal(signal.SIGTERM, _cancel)
+    load_dotenv()
+    prepare_environment()
+    arguments = _parser().parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        return _all(arguments)
+    except (CancelledError, KeyboardInterrupt):
+        print("Cancelled.", file=sys.stderr)
+        return CancelledError.exit_code
+    except WorkflowError as error:
+        return _failed(error)
+
+
+def _all(arguments: argparse.Namespace) -> int:
+    """Every file; one that fails does not stop the others."""
+    step = RunTranscription()
+    names = [path.stem for path in arguments.files]
+    if arguments.output is not None and len(set(names)) < len(names):
+        raise UsageError("Two files have the same name but for its ending.", hint="Transcribe them one by one.")
+    given = {p.name: getattr(arguments, p.name) for p in PARAMETERS}
+    params = resolve(PARAMETERS, arguments.config or config_folder() / step.config, given)
+    step.check(params)
+    device, warning = choose_device(step.device(params, arguments.device))
+    if warning:
+        logging.getLogger().warning(warning)
+    work, code = _Work(params, device, Teller(arguments.json_lines)), 0
+    for path in arguments.files:
+        try:
+            work.one(path, arguments.output)
+        except (CancelledError, PreconditionError):
+            raise
+        except WorkflowError as error:
+            code = _failed(error)
+        except OSError as error:
+            code = _failed(WorkflowError(f"{error.filename or path}: {error.strerror or error}."))
+    return code
+
+
+def _failed(error: WorkflowError) -> int:
+    print(printable(str(error)), file=sys.stderr)
+    return error.exit_code
+
+
+@dataclass
+class _Work:
+    """Transcribes one file after the other with one engine, down the ladder where a GPU fails."""
+
+    params: Settings
+    device: str
+    teller: Teller
+    _engine: tuple[str, Recognizer] | None = None
+
+    def one(self, path: Path, folder: Path | None) -> None:
+        """Transcribe a file, and write what is said into a folder where one is given."""
+        if not path.is_file():
+            raise RefusedError(f"{path}: there is no such file.")
+        with record(decode_pcm(path, SAMPLE_RATE), Path(tempfile.gettempdir())) as sound:
+            self.teller.begin(path, len(sound) / SAMPLE_RATE)
+            found = self._down_the_ladder(sound)
+        self.teller.end(found, _write(path, found, self.params, folder) if folder is not None else [])
+
+    def _down_the_ladder(self, sound: FileSound) -> Recognised:
+        rungs = list(ladder(self.device, RunTranscription().batch_size(self.params, self.device)))
+        while True:
+            rung = rungs.pop(0)
+            try:
+                return self._attempt(sound, rung)
+            except DeviceFault as fault:
+                if not rungs:
+                    raise
+                rungs = rungs if fault.out_of_memory else rungs[-1:]
+                logging.getLogger().warning("%s; going on with %s", fault.message, rungs[0].device)
+                self.device = rungs[0].device
+
+    def _attempt(self, sound: FileSound, rung: Rung) -> Recognised:
+        from workflow_scripts.step4.transcription_sound import transcribe  # heavy
+
+        return transcribe(
+            sound,
+            self._on(rung.device),
+            recognition(self.params),
+            model=model_name(self.params),
+            batch_size=rung.batch_size,
+            progress=self.teller.progress,
+            tell=self.teller.segment,
+        )
+
+    def _on(self, device: str) -> Recognizer:
+        if self._engine is None or self._engine[0] != device:
+            self._engine = None
+            use_threads(self.params.threads)
+            self._engine = (device, engine_loader(self.params)(device))
+            logging.getLogger().info(start_line(self.params, device, self._engine[1]))
+        return self._engine[1]
+
+
+def _write(path: Path, found: Recognised, params: Settings, folder: Path) -> list[Path]:
+    look = layout(params, None)
+    cues = cues_of(found.transcript.words, look, found.transcript.duration)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {role: folder / f"{path.stem}{suffix}" for role, suffix in SUFFIXES.items()}
+    write_all(files, found.transcript, cues, {"filename": path.name})
+    return list(files.values())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="transcribe.py",
+        description=__doc__,
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="sound or video file")
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="write the transcript there")
+    parser.add_argument("--json-lines", action="store_true", help="one JSON object per line, for programs")
+    parser.add_argument("--config", type=Path, help="parameter file (default: config/step4b_transcription.json)")
+    parser.add_argument("--device", choices=DEVICES, help="where to compute (default: as the parameters say)")
+    add_options(parser, PARAMETERS)
+    return parser
+
+
+def _cancel(_signal: int, _frame: FrameType | None) -> None:
+    raise CancelledError("stopped by SIGTERM")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""faster-whisper: Whisper's networks in CTranslate2, on the CPU or on CUDA."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import sysconfig
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+from workflow_scripts.common.artifacts.transcripts import Spoken, Word
+from workflow_scripts.common.errors import DeviceFault, PreconditionError
+from workflow_scripts.step4.engine import SAMPLE_RATE, Waveform
+from workflow_scripts.step4.transcription_engine import WINDOW_SECONDS, compute_type_for
+from workflow_scripts.step4.transcription_parameters import Recognition
+
+logging.getLogger("faster_whisper").setLevel(logging.WARNING)
+_WINDOW_SAMPLES = round(WINDOW_SECONDS * SAMPLE_RATE)
+
+
+class FasterWhisper:
+    """A Whisper model from a folder; the network is never asked for anything.
+
+    Raises:
+        PreconditionError: the folder's files cannot be loaded.
+        DeviceFault: the GPU, or what computes on it, fails.
+    """
+
+    def __init__(self, folder: Path, device: str, compute_type: str, threads: int = 0) -> None:
+        if device == "cuda":
+            load_installed_cublas()
+        with _faults(device):
+            supported = ctranslate2.get_supported_compute_types(device)
+            self.compute_type = compute_type_for(compute_type, sorted(supported), device)
+            try:
+                self._model = WhisperModel(
+                    str(folder),
+                    device=device,
+                    compute_type=self.compute_type,
+                    cpu_threads=threads,
+                    local_files_only=True,
+                )
+            except (ValueError, KeyError, OSError) as error:
+                raise _unreadable(folder, error) from error
+            except RuntimeError as error:
+                if device == "cpu":
+                    raise _unreadable(folder, error) from error
+                raise
+        self._device = device
+
+    @property
+    def multilingual(self) -> bool:
+        """Whether the model knows other languages than English."""
+        return bool(self._model.model.is_multilingual)
+
+    def language_of(self, windows: Sequence[Waveform]) -> tuple[str, float]:
+        """As `Recognizer.language_of`; a model of English alone says that."""
+        if not self.multilingual:
+            return "en", 1.0
+        totals: dict[str, float] = defaultdict(float)
+        for window in windows:
+            with _faults(self._device):
+                _, _, probabilities = self._model.detect_language(audio=window)
+            for language, probability in probabilities:
+                totals[language] += probability / len(windows)
+        language = max(totals, key=lambda code: totals[code])
+        return language, totals[language]
+
+    def recognise(
+        self, windows: Sequence[Waveform], language: str, how: Recognition, batch_size: int
+    ) -> Iterator[tuple[Spoken, ...]]:
+        """As `Recognizer.recognise`.
+
+        A window by itself is decoded anew at higher temperatures until its text is neither unsure nor repeats
+        itself; of several at once, those whose text is get the same afterwards.
+        """
+        for first in range(0, len(windows), batch_size):
+            some = windows[first : first + batch_size]
+            together = self._together(some, language, how) if len(some) > 1 else [None]
+            for window, found in zip(some, together, strict=True):
+                yield found if found is not None else self._alone(window, language, how)
+
+    def _alone(self, window: Waveform, language: str, how: Recognition) -> tuple[Spoken, ...]:
+        with _faults(self._device):
+            segments, _ = self._model.transcribe(
+                window,
+                no_speech_threshold=how.no_speech,
+                log_prob_threshold=how.log_probability,
+                compression_ratio_threshold=how.compression,
+                **_options(language, how),
+            )
+            return tuple(_spoken(segment, 0.0) for segment in segments)
+
+    def _together(self, windows: Sequence[Waveform], language: str, how: Recognition) -> list[Any]:
+        """What is said in each, None where that is to be decoded anew; each window takes a place of 30 s."""
+        sound = np.zeros(len(windows) * _WINDOW_SAMPLES, np.float32)
+        clips = []
+        for place, window in enumerate(windows):
+            start = place * _WINDOW_SAMPLES
+            sound[start : start + len(window)] = window
+            clips.append({"start": start / SAMPLE_RATE, "end": (start + len(window)) / SAMPLE_RATE})
+        found: list[list[Spoken]] = [[] for _ in windows]
+        with _faults(self._device):
+            segments, _ = BatchedInferencePipeline(self._model).transcribe(
+                sound,
+                clip_timestamps=clips,
+                batch_size=len(windows),
+                without_timestamps=False,
+                **_options(language, how),
+            )
+            for segment in segments:
+                place = min(len(windows) - 1, int(segment.seek / self._model.frames_per_second / WINDOW_SECONDS))
+                found[place].append(_spoken(segment, place * WINDOW_SECONDS))
+        return [None if any(_doubtful(one, how) for one in spoken) else tuple(spoken) for spoken in found]
+
+
+def load_installed_cublas() -> None:
+    """Load cuBLAS for CUDA 12 from its package, where that is installed: CTranslate2 looks for it by name.
+
+    torch brings the one for its own CUDA, which may be another.
+    """
+    folder = Path(sysconfig.get_paths()["purelib"]) / "nvidia" / "cublas" / "lib"
+    for name in ("libcublasLt.so.12", "libcublas.so.12"):  # the second needs the first
+        if (folder / name).is_file():
+            ctypes.CDLL(str(folder / name), mode=ctypes.RTLD_GLOBAL)
+
+
+def _options(language: str, how: Recognition) -> dict[str, Any]:
+    """What both ways of decoding are given; a window knows nothing of the text before it, so no error goes on."""
+    return {
+        "language": language,
+        "task": how.task,
+        "beam_size": how.beam_size,
+        "vad_filter": False,
+        "word_timestamps": True,
+        "condition_on_previous_text": False,
+    }
+
+
+def _doubtful(one: Spoken, how: Recognition) -> bool:
+    return one.log_probability < how.log_probability or one.compression > how.compression
+
+
+def _spoken(segment: Any, begin: float) -> Spoken:
+    """A segment in seconds from the beginning of its window."""
+    words = tuple(
+        Word(*_times(word.start - begin, word.end - begin), word.word, float(word.probability))
+        for word in segment.words or ()
+    )
+    start, end = _times(segment.start - begin, segment.end - begin)
+    return Spoken(
+        start=start,
+        end=end,
+        text=segment.text.strip(),
+        words=words,
+        log_probability=float(segment.avg_logprob),
+        no_speech=float(segment.no_speech_prob),
+        compression=float(segment.compression_ratio),
+    )
+
+
+def _times(start: float, end: float) -> tuple[float, float]:
+    """Both within the window and in order, whatever the alignment says."""
+    start = min(max(0.0, float(start)), WINDOW_SECONDS)
+    return start, min(max(start, float(end)), WINDOW_SECONDS)
+
+
+@contextmanager
+def _faults(device: str) -> Iterator[None]:
+    """Turn what CTranslate2 raises on a GPU into a fault of the device: its libraries may be missing or fail."""
+    try:
+        yield
+    except RuntimeError as error:
+        if device == "cpu" or isinstance(error, DeviceFault):
+            raise
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DeviceFault(text, out_of_memory="out of memory" in text.lower()) from error
+
+
+def _unreadable(folder: Path, error: Exception) -> PreconditionError:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return PreconditionError(f"The speech model in {folder} cannot be loaded ({text}).", hint="Fetch it again.")
