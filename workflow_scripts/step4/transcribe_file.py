@@ -12,13 +12,14 @@ import logging
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from workflow_scripts.common.artifacts.transcripts import Spoken
-from workflow_scripts.common.devices import DEVICES, Rung, choose_device, ladder, prepare_environment
+from workflow_scripts.common.devices import DEVICES, Rung, choose_device, grant_gpu, ladder, restrict_to
 from workflow_scripts.common.errors import (
     CancelledError,
     DeviceFault,
@@ -29,6 +30,8 @@ from workflow_scripts.common.errors import (
 )
 from workflow_scripts.common.events import printable
 from workflow_scripts.common.ffmpeg import decode_pcm
+from workflow_scripts.common.gpu_lock import hold_gpu
+from workflow_scripts.common.gpu_name import gpu_in_use
 from workflow_scripts.common.paths import config_folder
 from workflow_scripts.common.settings import Settings, add_options, load_dotenv, resolve
 from workflow_scripts.common.subtitles import cues_of
@@ -89,7 +92,6 @@ def main() -> int:
     """Transcribe the files that the command line names and return the exit code."""
     signal.signal(signal.SIGTERM, _cancel)
     load_dotenv()
-    prepare_environment()
     arguments = _parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
@@ -102,21 +104,32 @@ def main() -> int:
 
 
 def _all(arguments: argparse.Namespace) -> int:
-    """Every file; one that fails does not stop the others."""
+    """What the command line asks for, on the GPU that the policy grants, if any."""
     step = RunTranscription()
     names = [path.stem for path in arguments.files]
     if arguments.output is not None and len(set(names)) < len(names):
         raise UsageError("Two files have the same name but for its ending.", hint="Transcribe them one by one.")
     given = {p.name: getattr(arguments, p.name) for p in PARAMETERS}
     params = resolve(PARAMETERS, arguments.config or config_folder() / step.config, given)
+    grant = grant_gpu()
+    restrict_to(grant)
     step.check(params)
-    device, warning = choose_device(step.device(params, arguments.device))
+    device, warning = choose_device(step.device(params, arguments.device), grant)
     if warning:
         logging.getLogger().warning(warning)
-    work, code = _Work(params, device, Teller(arguments.json_lines)), 0
-    for path in arguments.files:
+    work = _Work(params, device, Teller(arguments.json_lines))
+    if device != "cuda":
+        return _each(work, arguments.files, arguments.output)
+    with hold_gpu(gpu_in_use(), "transcribe.py", on_wait=logging.getLogger().warning):
+        return _each(work, arguments.files, arguments.output)
+
+
+def _each(work: _Work, files: Sequence[Path], output: Path | None) -> int:
+    """Every file; one that fails does not stop the others."""
+    code = 0
+    for path in files:
         try:
-            work.one(path, arguments.output)
+            work.one(path, output)
         except (CancelledError, PreconditionError):
             raise
         except WorkflowError as error:

@@ -16,7 +16,7 @@ from services.inbox_view import look_into_inbox
 from services.names import key_of
 from services.pipeline import load_pipeline
 from services.pipeline_view import at_work_on, step_cards
-from services.planning import FROM_INBOX
+from services.planning import FROM_INBOX, chosen
 from services.run_lines import WarningTally, run_lines
 from services.runs import NewEvent, PlannedStep, RunOptions, RunRequest, Runs
 from services.start_form import forecast, run_request
@@ -163,7 +163,7 @@ def test_the_fields_of_a_form_become_a_request(make_converted: Any) -> None:
 def test_the_inbox_is_processed_alone_whatever_is_ticked(make_converted: Any) -> None:
     make_converted("A", "a.mp4")
     request = run_request(PIPELINE, [("inbox", "1"), ("project", "A"), ("sequence", "3")])
-    assert (request.origin, request.projects, len(request.sequence)) == (FROM_INBOX, (), len(PIPELINE.steps))
+    assert (request.origin, request.projects, request.sequence) == (FROM_INBOX, (), chosen(PIPELINE, None))
 
 
 def test_a_large_request_is_foreseen_from_what_is_known(make_converted: Any) -> None:

@@ -43,7 +43,7 @@ def video(make_converted: Any, finish: Any) -> Video:
 def test_the_page_shows_every_video_in_every_step(client: Any, make_converted: Any) -> None:
     make_converted("P", "b.mp4")
     page = client.get("/projects/P").text
-    assert page.count('class="cell"') == 12
+    assert page.count('class="cell"') == 14
     assert 'id="at-a.mp4/STEP3" data-state="degraded"' in page and 'id="at-a.mp4/STEP4" data-state="failed"' in page
     assert "0/1" in page and "/projects/P/videos/a.mp4" in page
     assert "<h1>P</h1>" in page and " style=" not in page and "onclick" not in page

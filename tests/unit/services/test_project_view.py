@@ -17,7 +17,7 @@ from services.status import project_status
 from workflow_scripts.common.manifest import Gate
 from workflow_scripts.common.projects import Project, Video
 
-KEYS = ["STEP2", "STEP3", "STEP4", "STEP5", "STEP6", "STEP7"]
+KEYS = ["STEP2", "STEP3", "STEP4", "STEP4B", "STEP5", "STEP6", "STEP7"]
 
 
 @pytest.fixture(scope="module")
