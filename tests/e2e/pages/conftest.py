@@ -132,7 +132,7 @@ class Dashboard:
 
     def _note(self, said: ConsoleMessage) -> None:
         if said.type == "error":
-            self.complaints.append(said.text)
+            self.complaints.append(f"{said.text} {said.location['url']}")
 
 
 @contextmanager
@@ -245,7 +245,7 @@ class World:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory, clips: Clips) -> Iterator[World]:
-    """Two projects whose names and videos are as people and attackers give them, converted; tests only look at it."""
+    """Two projects, converted; the names of one are as people and attackers give them. Tests only look at them."""
     troubled, good = "Ciné-club “50 %” — l'été & <b>  ", "plain"
     with running_dashboard(tmp_path_factory.mktemp("world")) as dashboard:
         videos = {"été 100%  .mkv": clips.moving, 'it\'s "it".mp4': clips.still, "garbage.mp4": clips.garbage}

@@ -189,8 +189,8 @@ def test_the_whole_sequence_ends_in_delivered_files_seen_without_a_reload(home: 
     run = newest(home)
     line(home, run).get_by_text(re.compile("^Done$|^Degraded$|^Failed$")).wait_for(timeout=200_000)
     word(home, run, "Done")
-    row = home.locator("#project-list li", has_text="whole")
-    row.get_by_text("1 video · 100 %").wait_for()
+    assert {one["state"] for one in dashboard.ask(f"/api/runs/{run}")["steps"]} == {"succeeded"}
+    home.locator("#live-STEP7").get_by_text("1 Done").wait_for()
     assert (dashboard.data / "output" / "whole" / "docs" / "face_tracking.json").is_file()
 
 

@@ -33,13 +33,13 @@ def test_the_worker_is_stopped_and_started_and_the_pipeline_page_says_that_nothi
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto("/system")
     worker = page.locator("#worker")
-    worker.get_by_role("button", name="Stop").click()
+    worker.locator("#worker-stop").click()
     worker.get_by_text("Nothing that is asked for begins.").wait_for()
     assert dashboard.ask("/health")["worker"] is False
     other = page.context.new_page()
     other.goto("/")
     other.get_by_text("No worker is there: nothing begins.").wait_for()
     other.close()
-    worker.get_by_role("button", name="Start").click()
-    worker.locator(".badge").get_by_text("Running").wait_for()
+    worker.locator("#worker-start").click()
+    worker.locator(".badge[data-state=ok]").wait_for()
     assert dashboard.ask("/health")["worker"] is True

@@ -16,15 +16,17 @@ DROP = """(files) => {
         transfer.items.add(new File([Uint8Array.from(atob(data), (char) => char.charCodeAt(0))], name));
     }
     for (const kind of ["dragenter", "dragover", "drop"]) {
-        document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+        const way = { dataTransfer: transfer, bubbles: true, cancelable: true };
+        document.body.dispatchEvent(new DragEvent(kind, way));
     }
 }"""
 #: Notes each figure of the bar of an upload, in percent.
 NOTE_BARS = """() => {
     window.shares = [];
-    new MutationObserver((changes) => {
-        for (const { target } of changes) window.shares.push(Math.round((100 * target.value) / target.max));
-    }).observe(document.getElementById("upload-list"), { subtree: true, attributes: true, attributeFilter: ["value"] });
+    const note = ({ target }) => window.shares.push(Math.round((100 * target.value) / target.max));
+    const observer = new MutationObserver((changes) => changes.forEach(note));
+    const what = { subtree: true, attributes: true, attributeFilter: ["value"] };
+    observer.observe(document.getElementById("upload-list"), what);
 }"""
 
 
