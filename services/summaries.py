@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,8 @@ _UNSETTLED_NS = 2_000_000_000
 
 #: Path, inode and time of the last change of the folders of a project.
 Look = tuple[tuple[str, int, int], ...]
+#: The steps that work on videos, and whether a project is done without each.
+Steps = tuple[tuple[str, bool], ...]
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,23 @@ class StepFigures:
         counts: videos by state.
         on_cpu: videos that were computed on the CPU though a GPU was asked for or tried.
         warnings: videos whose result carries warnings.
+        optional: whether a project is done without the step.
     """
 
     counts: Mapping[str, int]
     on_cpu: int = 0
     warnings: int = 0
+    optional: bool = False
 
     @property
     def done(self) -> int:
         """Videos that need nothing more."""
         return sum(self.counts.get(state, 0) for state in ("succeeded", "degraded"))
+
+    @property
+    def wanted(self) -> Mapping[str, int]:
+        """Videos by state, without those that nobody asked an optional step for."""
+        return {state: n for state, n in self.counts.items() if n and not (self.optional and state == "pending")}
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class Summary:
     @property
     def state(self) -> str:
         """The state of its worst video; `pending` where it has none."""
-        there = {state for step in self.steps.values() for state, count in step.counts.items() if count}
+        there = {state for step in self.steps.values() for state in step.wanted}
         return next((state for state in GRAVITY if state in there), "pending")
 
     @property
@@ -74,8 +83,8 @@ class Summary:
 
     @property
     def total(self) -> int:
-        """Videos times steps."""
-        return self.videos * len(self.steps)
+        """Videos times steps, as far as they are wanted."""
+        return sum(sum(step.wanted.values()) for step in self.steps.values())
 
 
 @dataclass(frozen=True)
@@ -108,18 +117,19 @@ class Summaries:
     """
 
     monotonic: Callable[[], float] = time.monotonic
-    _known: dict[tuple[Path, tuple[str, ...]], _Known] = field(default_factory=dict)
+    _known: dict[tuple[Path, Steps], _Known] = field(default_factory=dict)
     _reading: threading.Lock = field(default_factory=threading.Lock)
 
-    def look(self, keys: Sequence[str], budget_s: float) -> list[Line]:
+    def look(self, keys: Sequence[str], budget_s: float, optional: Collection[str] = ()) -> list[Line]:
         """All projects by name, each with its summary where that is known or can be had in time.
 
         Args:
             keys: the steps that work on videos.
             budget_s: seconds that may be spent on reading: first what is unknown or has changed, then what is old.
+            optional: the steps without which a project is done too.
         """
         roots = _roots(projects_folder())
-        steps = tuple(keys)
+        steps = tuple((key, key in optional) for key in keys)
         known = {root: self._current(root, steps) for root in roots}
         now = self.monotonic()
         missing = [root for root in roots if known[root] is None]
@@ -129,9 +139,7 @@ class Summaries:
         self._forget(set(roots))
         return [Line(root.name, found[root].summary if root in found else None) for root in roots]
 
-    def _read_in_time(
-        self, roots: Sequence[Path], steps: tuple[str, ...], until: float, found: dict[Path, _Known]
-    ) -> None:
+    def _read_in_time(self, roots: Sequence[Path], steps: Steps, until: float, found: dict[Path, _Known]) -> None:
         """Read as many as there is time for; a project that is gone meanwhile is left as not known."""
         if not roots or not self._reading.acquire(timeout=max(0.0, until - self.monotonic())):
             return
@@ -146,16 +154,16 @@ class Summaries:
         finally:
             self._reading.release()
 
-    def _current(self, root: Path, steps: tuple[str, ...]) -> _Known | None:
+    def _current(self, root: Path, steps: Steps) -> _Known | None:
         """What is known of a project, if that is still so."""
         known = self._known.get((root, steps))
         if known is None or not known.settled or self.monotonic() - known.read > LARGEST_AGE_S:
             return None
         return known if _again(known.look) == known.look else None
 
-    def _read(self, root: Path, steps: tuple[str, ...]) -> _Known:
+    def _read(self, root: Path, steps: Steps) -> _Known:
         look, now = _look(root), time.time_ns()  # before the reading: what changes during it shows the next time
-        statuses = project_status(Project.at(root), steps)
+        statuses = project_status(Project.at(root), [key for key, _ in steps])
         settled = all(now - changed > _UNSETTLED_NS for _, _, changed in look)
         known = _Known(_summary(root.name, statuses, steps), look, self.monotonic(), settled)
         self._known[root, steps] = known
@@ -201,15 +209,17 @@ def _mark(path: str) -> tuple[str, int, int]:
     return path, stat.st_ino, stat.st_mtime_ns
 
 
-def _summary(name: str, statuses: Sequence[VideoStatus], keys: Sequence[str]) -> Summary:
-    return Summary(name, len(statuses), {key: _figures([status.steps[key] for status in statuses]) for key in keys})
+def _summary(name: str, statuses: Sequence[VideoStatus], steps: Steps) -> Summary:
+    figures = {key: _figures([status.steps[key] for status in statuses], optional) for key, optional in steps}
+    return Summary(name, len(statuses), figures)
 
 
-def _figures(found: Sequence[StepStatus]) -> StepFigures:
+def _figures(found: Sequence[StepStatus], optional: bool) -> StepFigures:
     return StepFigures(
         counts=Counter(status.state for status in found),
         on_cpu=sum(_fell_back(status) for status in found),
         warnings=sum(bool(status.manifest and status.manifest.warnings) for status in found),
+        optional=optional,
     )
 
 

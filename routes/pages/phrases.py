@@ -50,6 +50,7 @@ STEPS: dict[str, LazyString] = {
     "STEP2": lazy_gettext("Convert videos"),
     "STEP3": lazy_gettext("Find shots"),
     "STEP4": lazy_gettext("Analyse speech and speakers"),
+    "STEP4B": lazy_gettext("Transcribe speech"),
     "STEP5": lazy_gettext("Track faces"),
     "STEP6": lazy_gettext("Reduce"),
     "STEP7": lazy_gettext("Deliver"),

@@ -124,7 +124,9 @@ def _fields() -> list[tuple[str, str]]:
 
 
 def _lines(budget_s: float) -> list[Line]:
-    return SUMMARIES.look(context().video_steps, budget_s)
+    here = context()
+    optional = {step.key for step in here.pipeline.steps if step.optional}
+    return SUMMARIES.look(here.video_steps, budget_s, optional)
 
 
 def _projects(budget_s: float) -> dict[str, Any]:

@@ -109,7 +109,8 @@ export function tabs(root) {
   root.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step || !event.target.matches("[role=tab]")) return;
-    const next = all[(all.indexOf(event.target) + step + all.length) % all.length];
+    const there = all.filter((tab) => !tab.hidden);
+    const next = there[(there.indexOf(event.target) + step + there.length) % there.length];
     choose(next);
     next.focus();
     event.preventDefault();

@@ -1,13 +1,15 @@
 /** What is in the frame that is shown, in words: the shot, who speaks, and whose faces are to be seen. */
 import { filled, words } from "../words.js";
 import { begun } from "./lane_shots.js";
+import { sureTold } from "./lane_words.js";
 import { lastBegun, touching } from "./paint.js";
+import { between, isUnsure } from "./phrases.js";
 
 /** Milliseconds between two changes while it plays: nobody reads faster. */
 const CALM_MS = 200;
 
 export class Now {
-  /** @param {HTMLElement} root holds `[data-now=shot|speech|faces]`  @param {import("./tracks.js").Tracks} tracks */
+  /** @param {HTMLElement} root holds `[data-now=shot|speech|words|faces]`  @param {import("./tracks.js").Tracks} tracks */
   constructor(root, tracks) {
     this.tracks = tracks;
     this.places = Object.fromEntries([...root.querySelectorAll("[data-now]")].map((one) => [one.dataset.now, one]));
@@ -20,6 +22,7 @@ export class Now {
     this.last = now;
     put(this.places.shot, this.shot(frame));
     put(this.places.speech, this.speech(frame));
+    put(this.places.words, this.words(frame));
     put(this.places.faces, this.faces(boxes));
   }
 
@@ -40,6 +43,16 @@ export class Now {
     const labels = new Set(touching(turns, middle, middle + 1e-6).map((turn) => turn.speaker));
     if (labels.size) return [...labels].join(", ");
     return touching(speech, middle, middle + 1e-6).length ? words.speech : words.no_speech;
+  }
+
+  /** The words that are said in a frame; the place of them is there only in a video that has some. */
+  words(frame) {
+    const { words: all, known, language } = this.tracks;
+    const isThere = known.has("words") && all.length > 0;
+    for (const one of [this.places.words, this.places.words.previousElementSibling]) one.hidden = !isThere;
+    const said = touching(all, frame + 1e-6, frame + 1 - 1e-6);
+    const told = (word) => (isUnsure(word) ? `${word.text} (${sureTold(word)})` : word.text);
+    return said.map(told).join(between(language)) || words.no_word;
   }
 
   faces(boxes) {

@@ -42,7 +42,7 @@ class Page {
     this.overlay = new Overlay(find("#overlay"), find("#overlay-note"), view);
     this.overview = new Overview(find("#overview"), this.axis, this.clock);
     this.now = new Now(find("#now"), this.tracks);
-    this.lists = new Lists(this.tracks, this.clock);
+    this.lists = new Lists(this.tracks, this.clock, (frame) => this.player.go(frame));
     this.compare = new Compare(find("#panel-compare"), this.tracks, this.clock);
     this.boxes = new Boxes(source, view.frames);
     this.follows = true;

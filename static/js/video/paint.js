@@ -9,8 +9,9 @@ export function write(context, text, x, y, room, colour = colours.ink, weight = 
   context.textBaseline = "middle";
   let said = text;
   if (context.measureText(said).width > room) {
-    const fits = Math.floor((said.length * room) / context.measureText(said).width) - 1;
-    said = fits > 0 ? `${said.slice(0, fits)}…` : "";
+    let fits = Math.floor((said.length * room) / context.measureText(said).width);
+    while (fits > 0 && context.measureText(`${text.slice(0, fits)}…`).width > room) fits -= 1;
+    said = fits > 0 ? `${text.slice(0, fits)}…` : "";
   }
   context.fillText(said, x, y);
 }

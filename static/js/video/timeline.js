@@ -31,6 +31,7 @@ export class Timeline extends EventTarget {
     place.hidden = false;
     canvas.hidden = !lane;
     if (lane) place.querySelector(".lane-said").hidden = true;
+    lane?.point?.(this.position);
     this.measure();
   }
 
@@ -102,9 +103,10 @@ export class Timeline extends EventTarget {
     if (found.length) differences(context, this.axis, lane.height, found);
   }
 
-  /** Move the playhead to the middle of a frame. */
+  /** Move the playhead to the middle of a frame; a lane that shows something else with it is drawn anew. */
   point(frame) {
     this.position = frame;
+    for (const row of this.rows.values()) if (row.lane?.point?.(frame) && row.isSeen) this.drawRow(row);
     this.placeHead();
   }
 

@@ -1,10 +1,13 @@
 /** Loads what the steps found and gives it to the lanes; says in a lane why there is nothing. */
 import { filled, words } from "../words.js";
+import { colours, nth } from "./colours.js";
 import { byIdentity, FacesLane, ROW as FACE_ROW } from "./lane_faces.js";
 import { ScoresLane } from "./lane_scores.js";
 import { ShotsLane } from "./lane_shots.js";
 import { SoundLane } from "./lane_sound.js";
 import { ROW as SPEAKER_ROW, SpeakersLane } from "./lane_speakers.js";
+import { WordsLane } from "./lane_words.js";
+import { between, inFrames } from "./phrases.js";
 import { Tiles } from "./tiles.js";
 
 /** The sound is known to 2 ms: this many halvings of a frame. */
@@ -25,6 +28,8 @@ export class Tracks extends EventTarget {
     this.shots = [];
     this.turns = [];
     this.speech = [];
+    this.words = [];
+    this.language = "";
     /** What is known of this result; of nothing else anything is said. */
     this.known = new Set();
     this.identities = [];
@@ -36,12 +41,14 @@ export class Tracks extends EventTarget {
     this.known.clear();
     if (!view.available.shots) this.shots = [];
     if (!view.available.turns) [this.turns, this.speech] = [[], []];
+    if (!view.available.words) this.words = [];
     this.identities = view.identities;
     this.state("STEP3", ["shots", "scores"], view.problems.shots);
     this.state("STEP4", ["sound", "speakers"], view.problems.sound);
+    this.state("STEP4B", ["words"], view.problems.words);
     this.state("STEP5", ["faces"], view.problems.faces);
     this.fillFaces();
-    await Promise.all([this.fillShots(), this.fillSound()]);
+    await Promise.all([this.fillShots(), this.fillSound(), this.fillWords()]);
   }
 
   async fillShots() {
@@ -75,6 +82,45 @@ export class Tracks extends EventTarget {
     const { turns, speech } = await this.loadTurns();
     this.turns = turns;
     this.speech = speech;
+  }
+
+  /** Words are there only where a transcript is; nobody has to have one made. */
+  async fillWords() {
+    if (!this.view.available.words) this.timeline.hide("words");
+    else if (await this.tryTo("words", () => this.fillWords(), () => this.takeWords())) {
+      const colour = (speaker) => this.colourOf(speaker);
+      const lane = new WordsLane(this.words, between(this.language), colour, this.clock);
+      if (this.words.length) this.timeline.set("words", lane);
+      else this.timeline.say("words", words.no_words);
+    }
+    this.dispatchEvent(new Event("change"));
+  }
+
+  async takeWords() {
+    const found = await this.source.json("words");
+    this.language = found.language;
+    this.words = inFrames(found.words, this.clock.fps);
+  }
+
+  /** The number of a speaker's colour, the same as in the lane of the speakers; -1: a speaker who is not known. */
+  numberOf(speaker) {
+    const said = this.turns.length ? this.turns : this.words;
+    if (this.labelled !== said) {
+      this.labelled = said;
+      this.labels = [...new Set(said.map((one) => one.speaker))].filter((one) => one !== null).sort();
+    }
+    return this.labels.indexOf(speaker);
+  }
+
+  colourOf(speaker) {
+    const number = this.numberOf(speaker);
+    return number < 0 ? colours.idle : nth(colours.speakers, number);
+  }
+
+  /** The same colour for a style sheet. */
+  signOf(speaker) {
+    const number = this.numberOf(speaker);
+    return number < 0 ? "var(--idle)" : `var(--speaker-${number % colours.speakers.length})`;
   }
 
   fillFaces() {

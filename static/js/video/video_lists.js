@@ -1,15 +1,20 @@
-/** The tables beside the player: shots, turns and faces. */
+/** The lists beside the player: shots, turns and faces as tables, words as text. */
 import { words } from "../words.js";
 import { begun } from "./lane_shots.js";
 import { List } from "./lists.js";
 import { lastBegun } from "./paint.js";
+import { Transcript } from "./transcript.js";
 
 const seconds = (frames, clock) => (frames / clock.fps).toFixed(2);
 const score = (value) => (value === null || value === undefined ? "–" : value.toFixed(2));
 
 export class Lists {
-  /** @param {import("./tracks.js").Tracks} tracks  @param {import("./clock.js").Clock} clock */
-  constructor(tracks, clock) {
+  /**
+   * @param {import("./tracks.js").Tracks} tracks
+   * @param {import("./clock.js").Clock} clock
+   * @param {(frame: number) => void} go
+   */
+  constructor(tracks, clock, go) {
     this.tracks = tracks;
     this.shots = new List(document.getElementById("panel-shots"), (shot, index) => [
       index + 1,
@@ -32,6 +37,8 @@ export class Lists {
       face.frames,
       `${Math.round((100 * face.speaking_frames) / face.frames)} %`,
     ]);
+    const [panel, tab] = ["panel-words", "tab-words"].map((id) => document.getElementById(id));
+    this.words = new Transcript(panel, tab, clock, go);
   }
 
   fill() {
@@ -41,12 +48,14 @@ export class Lists {
       this.from = turns;
       const row = ({ start, end, ...rest }) => ({ ...rest, from: start, to: end, start: Math.floor(start + 1e-6) });
       this.turns.set(turns.map(row));
+      this.words.draw(); // its colours are those of the turns
     }
     if (this.seen !== identities) {
       this.seen = identities;
       const inTime = [...identities].sort((one, other) => one.first - other.first);
       this.faces.set(inTime.map((one) => ({ ...one, start: one.first })));
     }
+    this.words.set(this.tracks.words, this.tracks.language, (speaker) => this.tracks.signOf(speaker));
     for (const [list, name] of [[this.shots, "shots"], [this.turns, "turns"], [this.faces, "faces"]]) {
       const empty = list.root.querySelector(".empty");
       empty.hidden = list.rows.length > 0;
@@ -55,10 +64,11 @@ export class Lists {
     }
   }
 
-  /** Mark the rows that a frame is in. */
+  /** Mark the rows that a frame is in, and the word that is said in it. */
   mark(frame) {
     this.shots.mark(lastBegun(this.shots.rows, frame));
     const turn = lastBegun(this.turns.rows, frame);
+    this.words.mark(frame);
     this.turns.mark(turn >= 0 && this.turns.rows[turn].to > frame ? turn : -1);
   }
 }

@@ -18,6 +18,7 @@ from services.names import key_of
 from workflow_scripts.common.artifacts.audio import frames_of_turns, write_raw_audio
 from workflow_scripts.common.artifacts.scenes import write_scenes
 from workflow_scripts.common.artifacts.tracking import TrackedObject, write_raw_tracking
+from workflow_scripts.common.artifacts.transcripts import Spoken, Transcript, Word, write_transcript
 from workflow_scripts.common.artifacts.transitions import write_transitions
 from workflow_scripts.common.artifacts.turns import write_turns
 from workflow_scripts.common.clock import FrameClock
@@ -32,6 +33,17 @@ FRAMES, WIDE, HIGH = 200, 320, 180
 CLOCK = FrameClock(Fraction(25), FRAMES)
 CUTS = (60, 61, 140)
 TURNS = (Turn(0.5, 2.0, "SPEAKER_00", 0.9), Turn(3.0, 6.0, "SPEAKER_01", 0.8))
+#: What is said: two sentences by two speakers, a word that is not sure, one that nobody is known to have said.
+WORDS = (
+    Word(0.5, 0.82, " C'était", 0.95, "SPEAKER_00"),
+    Word(0.82, 1.2, " l'été", 0.3, "SPEAKER_00"),
+    Word(1.2, 1.9, " dernier.", 0.9, "SPEAKER_00"),
+    Word(3.0, 3.4, " Un", 0.99, "SPEAKER_01"),
+    Word(3.4, 4.2, " <b>été</b>", 0.97, "SPEAKER_01"),
+    Word(4.2, 5.0, " sans", 0.9, "SPEAKER_01"),
+    Word(5.0, 5.8, " fin.", 0.96, "SPEAKER_01"),
+    Word(7.0, 7.6, " Voilà.", 0.96, None),
+)
 #: The number that the bars of the picture on the screen stand for.
 PICTURE = """() => {
     const video = document.getElementById("picture");
@@ -127,6 +139,15 @@ def write_shots(video: Video, finish: Any, cuts: tuple[int, ...], **fields: Any)
     finish(video, "STEP3", {"scenes": table, "transitions": viewer}, **fields)
 
 
+def write_words(video: Video, finish: Any, words: tuple[Word, ...], **fields: Any) -> None:
+    """A transcript as STEP4B leaves it."""
+    path = video.delivered("_transcript.json")
+    text = "".join(word.text for word in words)
+    segments = (Spoken(words[0].start, words[-1].end, text, words, -0.2, 0.1, 1.0),) if words else ()
+    write_transcript(path, Transcript("fr", 1.0, "transcribe", "a model", 8.0, segments))
+    finish(video, "STEP4B", {"json": path}, **fields)
+
+
 def analyse(video: Video, finish: Any) -> None:
     """What STEP3, STEP4 and STEP5 leave, and an earlier result of STEP3 with another cut."""
     write_shots(video, finish, (60, 120, 140))
@@ -138,6 +159,7 @@ def analyse(video: Video, finish: Any) -> None:
     write_raw_audio(audio, video.name, frames_of_turns(TURNS, CLOCK), CLOCK)
     write_turns(viewer, TURNS, [], "embedded", CLOCK)
     finish(video, "STEP4", {"audio": audio, "turns": viewer})
+    write_words(video, finish, WORDS)
     write_raw_tracking(video.delivered(".json"), video.name, "engine", map(faces_of, range(FRAMES)), CLOCK)
     gates = (Gate.at_least("share of frames with a face", 0.99, 0.5),)
     finish(video, "STEP5", {"tracking": video.delivered(".json")}, gates=gates)
@@ -277,6 +299,98 @@ def test_what_is_in_the_frame_is_said_in_words(page: Any, video: Video) -> None:
     go_to(page, "200")
     wait_for_frame(page, 200)
     assert "none" in page.locator("#now").inner_text()
+
+
+def word(page: Any, text: str) -> Any:
+    """A word of the text in its tab."""
+    return page.locator("#panel-words .said-text").get_by_role("link", name=text, exact=True)
+
+
+def test_a_word_is_where_it_is_said_in_the_lane_in_the_text_and_in_words(page: Any, video: Video) -> None:
+    open_page(page, video)
+    canvas = page.locator('.lane[data-lane="words"] canvas')
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    place = {"x": box["width"] * 112 / FRAMES, "y": 15}
+    canvas.hover(position=place)
+    assert "SPEAKER_01 · 4.20–5.00 s · 90 % sure" in page.locator("#lane-hint").inner_text()
+    canvas.click(position=place)
+    wait_for_frame(page, 106)  # frame 105 from 0: the word begins at 4.2 s
+    assert page.locator("[data-now=words]").inner_text() == "sans"
+    page.get_by_role("tab", name="Words").click()
+    assert page.locator("#panel-words [aria-current]").all_inner_texts() == ["sans"]
+    said = page.locator("#panel-words .said-part").all_inner_texts()
+    assert [part.split("\n\n") for part in said] == [
+        ["SPEAKER_00 00:00:00:12", "C'était l'été dernier."],
+        ["SPEAKER_01 00:00:03:00", "Un <b>été</b> sans fin."],
+        ["Speaker not known 00:00:07:00", "Voilà."],
+    ]
+    word(page, "l'été").click()
+    wait_for_frame(page, 21)
+    assert "l'été (unsure, 30 %)" in page.locator("[data-now=words]").inner_text()
+    assert page.locator("#panel-words .said-text .unsure").all_inner_texts() == ["l'été"]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    wait_for_frame(page, 31)
+    go_to(page, "63")
+    wait_for_frame(page, 63)
+    assert page.locator("[data-now=words]").inner_text() == "no word"
+    assert page.locator("#panel-words [aria-current]").count() == 0
+
+
+def test_the_search_leads_from_place_to_place_whatever_the_accents(page: Any, video: Video) -> None:
+    open_page(page, video, "#frame=1")
+    wait_for_frame(page, 1)
+    page.get_by_role("tab", name="Words").click()
+    wish, found = page.get_by_label("Search in what is said"), page.locator("[data-hits]")
+    wish.fill("ETE")
+    assert found.inner_text() == "found: 2"
+    for key, number, told in (("Enter", 21, "1 of 2"), ("Enter", 86, "2 of 2"), ("Enter", 21, "1 of 2")):
+        wish.press(key)
+        wait_for_frame(page, number)
+        assert found.inner_text() == told
+    wish.press("Shift+Enter")
+    wait_for_frame(page, 86)
+    wish.fill("sans fin")
+    assert page.locator("#panel-words .hit").all_inner_texts() == ["sans", "fin."]
+    wish.fill("hiver")
+    assert found.inner_text() == "not found"
+    assert page.get_by_role("button", name="Next place").is_disabled()
+
+
+def test_a_long_text_is_read_in_pages_that_follow_the_playhead(page: Any, dashboard: Any, finish: Any) -> None:
+    other = film(dashboard.data, finish, "P", "talk")
+    words = tuple(Word(n / 100, (n + 1) / 100, f" w{n}", 0.9, f"SPEAKER_0{n // 50 % 2}") for n in range(800))
+    write_words(other, finish, words)
+    open_page(page, other, "#frame=1")
+    wait_for_frame(page, 1)
+    page.get_by_role("tab", name="Words").click()
+    place = page.locator("#panel-words .list-place")
+    assert place.inner_text() == "1–300 of 800"
+    page.get_by_label("Search in what is said").fill("w700")
+    page.keyboard.press("Enter")
+    wait_for_frame(page, 176)
+    assert place.inner_text() == "601–800 of 800"
+    assert page.locator("#panel-words .is-here").all_inner_texts() == ["w700"]
+    go_to(page, "1")
+    wait_for_frame(page, 1)
+    assert place.inner_text() == "1–300 of 800"
+
+
+def test_words_are_there_only_where_there_is_a_transcript(page: Any, dashboard: Any, finish: Any) -> None:
+    other = film(dashboard.data, finish, "P", "silent")
+    open_page(page, other)
+    tab, lane = page.locator("#tab-words"), page.locator('.lane[data-lane="words"]')
+    assert tab.is_hidden() and lane.is_hidden() and page.locator("[data-now=words]").is_hidden()
+    write_words(other, finish, WORDS)
+    page.evaluate("htmx.trigger('#results', 'sse:fresh')")
+    tab.click()
+    word(page, "dernier.").wait_for()
+    write_words(other, finish, (), finished="2026-03-01T00:00:00.000+00:00")
+    page.evaluate("htmx.trigger('#results', 'sse:fresh')")
+    page.get_by_text("No word was recognised in this video.").wait_for()
+    assert tab.is_hidden()
+    assert page.get_by_role("tab", name="Shots").get_attribute("aria-selected") == "true"
 
 
 def test_what_cannot_be_had_is_said_and_nothing_is_claimed_of_it_until_it_is_there(

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,16 @@ def test_a_result_of_the_cpu_counts_as_fallback_only_where_a_gpu_was_wanted(
     summary = one(Summaries(clock))
     assert summary is not None
     assert (summary.steps["STEP3"].on_cpu, summary.steps["STEP3"].warnings) == (2, 1)
+
+
+def test_a_project_is_done_without_an_optional_step_that_nobody_asked_for(make_converted: Any, finish: Any) -> None:
+    video = make_converted("P", "a.mp4")
+    look = partial(Summaries().look, ["STEP2", "STEP4B"], 5.0)
+    (line,) = look({"STEP4B"})
+    assert line.summary is not None
+    assert (line.summary.state, line.summary.done, line.summary.total) == ("succeeded", 1, 1)
+    (line,) = look()
+    assert line.summary is not None and (line.summary.state, line.summary.total) == ("pending", 2)
+    finish(video, "STEP4B", {}, state="degraded")
+    (line,) = look({"STEP4B"})
+    assert line.summary is not None and (line.summary.state, line.summary.total) == ("degraded", 2)
