@@ -207,6 +207,14 @@ def test_every_setting_that_is_named_exists() -> None:
     assert {name for name in given if name.startswith("WORKFLOW_")} <= known
 
 
+def test_every_variable_of_the_compose_files_and_argument_of_the_image_is_documented() -> None:
+    text = (ROOT / "docs" / "container.md").read_text(encoding="utf-8")
+    files = [(ROOT / name).read_text(encoding="utf-8") for name in ("compose.yaml", "compose.gpu.yaml")]
+    names = {name for file in files for name in re.findall(r"\$\{(\w+)", file)}
+    names |= {rest.partition("=")[0] for word, rest in instructions() if word == "ARG"}
+    assert {name for name in names if f"| `{name}` |" not in text} == set()
+
+
 def healthy(port: int, **more: str) -> bool:
     """What the image's health check says of a port of this machine."""
     (rest,) = (rest for word, rest in instructions() if word == "HEALTHCHECK")
