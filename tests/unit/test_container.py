@@ -281,10 +281,11 @@ class Container:
 @pytest.fixture
 def container(tmp_path: Path) -> Iterator[Container]:
     """One that was just started, with an empty folder for its configuration."""
+    others = set(psutil.Process().children(recursive=True))
     container = Container(tmp_path / "config")
     yield container
     stop_worker()
-    for process in psutil.Process().children(recursive=True):
+    for process in set(psutil.Process().children(recursive=True)) - others:
         process.kill()
     container.process.wait()
 

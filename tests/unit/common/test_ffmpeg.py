@@ -45,7 +45,9 @@ def slow_command() -> list[str]:
 
 
 def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children(recursive=True) if child.status() != "zombie"]
+    """The ffmpegs that this process has begun and that still run."""
+    found = [child for child in psutil.Process().children() if child.status() != "zombie"]
+    return [child for child in found if "ffmpeg" in child.name()]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
