@@ -12,7 +12,7 @@ import logging
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -28,7 +28,7 @@ from workflow_scripts.common.errors import (
     UsageError,
     WorkflowError,
 )
-from workflow_scripts.common.events import printable
+from workflow_scripts.common.events import EventFile, printable
 from workflow_scripts.common.ffmpeg import decode_pcm
 from workflow_scripts.common.gpu_lock import hold_gpu
 from workflow_scripts.common.gpu_name import gpu_in_use
@@ -51,11 +51,13 @@ _EXIT_CODES = "exit status: 0 done; 1 a file failed; 2 wrong option; 3 something
 class Teller:
     """Says what comes: lines for people on standard output, or one JSON object per line for programs.
 
-    What was told before an attempt failed is not told again by the next.
+    The objects go to the file that `WORKFLOW_EVENTS` names too. What was told before an attempt failed is not told
+    again by the next.
     """
 
     as_json: bool
-    until: float = field(default=0.0)
+    events: EventFile = field(default_factory=lambda: EventFile(RunTranscription.key))
+    until: float = 0.0
 
     def begin(self, path: Path, duration: float) -> None:
         """A file of so many seconds is begun."""
@@ -71,21 +73,50 @@ class Teller:
 
     def progress(self, seconds: float) -> None:
         """So much of the sound is done."""
-        if self.as_json:
-            self._say("", event="progress", seconds=round(seconds, 2))
+        self._say("", event="progress", seconds=round(seconds, 2))
 
-    def end(self, found: Recognised, written: list[Path]) -> None:
-        """The file is done."""
+    def end(self, found: Recognised, engine: Mapping[str, str], written: list[Path]) -> None:
+        """The file is done, by an engine on a device."""
         transcript = found.transcript
         language = f"language {transcript.language or 'unknown'} ({transcript.language_probability:.0%})"
         text = f"{len(transcript.words)} words, {language}"
         facts = {"language": transcript.language, "language_probability": transcript.language_probability}
         files = [str(path) for path in written]
-        self._say("\n".join([text, *files]), event="finished", **facts, files=files, dropped=dict(found.dropped))
+        self._say(
+            "\n".join([text, *files]),
+            event="finished",
+            words=len(transcript.words),
+            model=transcript.model,
+            **facts,
+            **engine,
+            files=files,
+            dropped=dict(found.dropped),
+        )
 
-    def _say(self, text: str, /, **event: Any) -> None:
-        line = json.dumps(event) if self.as_json else "\n".join(map(printable, text.split("\n")))
-        print(line, flush=True)
+    def failed(self, error: WorkflowError) -> int:
+        """A file, or all of it, cannot be done; the exit status that says so."""
+        print(printable(str(error)), file=sys.stderr)
+        self.events.emit("failed", message=str(error))
+        return error.exit_code
+
+    def _say(self, text: str, /, event: str, **fields: Any) -> None:
+        if self.as_json:
+            print(json.dumps({"event": event, **fields}), flush=True)
+        elif text:
+            print("\n".join(map(printable, text.split("\n"))), flush=True)
+        self.events.emit(event, **fields)
+
+
+class _Warnings(logging.Handler):
+    """Tells warnings as events too."""
+
+    def __init__(self, events: EventFile) -> None:
+        super().__init__(logging.WARNING)
+        self._events = events
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell one."""
+        self._events.emit("warning", text=record.getMessage())
 
 
 def main() -> int:
@@ -94,16 +125,18 @@ def main() -> int:
     load_dotenv()
     arguments = _parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    teller = Teller(arguments.json_lines)
+    logging.getLogger().addHandler(_Warnings(teller.events))
     try:
-        return _all(arguments)
+        return _all(arguments, teller)
     except (CancelledError, KeyboardInterrupt):
         print("Cancelled.", file=sys.stderr)
         return CancelledError.exit_code
     except WorkflowError as error:
-        return _failed(error)
+        return teller.failed(error)
 
 
-def _all(arguments: argparse.Namespace) -> int:
+def _all(arguments: argparse.Namespace, teller: Teller) -> int:
     """What the command line asks for, on the GPU that the policy grants, if any."""
     step = RunTranscription()
     names = [path.stem for path in arguments.files]
@@ -117,7 +150,7 @@ def _all(arguments: argparse.Namespace) -> int:
     device, warning = choose_device(step.device(params, arguments.device), grant)
     if warning:
         logging.getLogger().warning(warning)
-    work = _Work(params, device, Teller(arguments.json_lines))
+    work = _Work(params, device, teller)
     if device != "cuda":
         return _each(work, arguments.files, arguments.output)
     with hold_gpu(gpu_in_use(), "transcribe.py", on_wait=logging.getLogger().warning):
@@ -133,15 +166,10 @@ def _each(work: _Work, files: Sequence[Path], output: Path | None) -> int:
         except (CancelledError, PreconditionError):
             raise
         except WorkflowError as error:
-            code = _failed(error)
+            code = work.teller.failed(error)
         except OSError as error:
-            code = _failed(WorkflowError(f"{error.filename or path}: {error.strerror or error}."))
+            code = work.teller.failed(WorkflowError(f"{error.filename or path}: {error.strerror or error}."))
     return code
-
-
-def _failed(error: WorkflowError) -> int:
-    print(printable(str(error)), file=sys.stderr)
-    return error.exit_code
 
 
 @dataclass
@@ -160,7 +188,9 @@ class _Work:
         with record(decode_pcm(path, SAMPLE_RATE), Path(tempfile.gettempdir())) as sound:
             self.teller.begin(path, len(sound) / SAMPLE_RATE)
             found = self._down_the_ladder(sound)
-        self.teller.end(found, _write(path, found, self.params, folder) if folder is not None else [])
+            assert self._engine is not None, "it was made for the attempt"
+            engine = {"device": self._engine[0], "compute_type": self._engine[1].compute_type}
+        self.teller.end(found, engine, _write(path, found, self.params, folder) if folder is not None else [])
 
     def _down_the_ladder(self, sound: FileSound) -> Recognised:
         rungs = list(ladder(self.device, RunTranscription().batch_size(self.params, self.device)))
