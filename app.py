@@ -33,6 +33,7 @@ from routes import (
     session,
     steps,
     system,
+    transcriptions,
     uploads,
     viewing,
     viewing_media,
@@ -73,6 +74,7 @@ _AREAS = (
     health,
     session,
     uploads,
+    transcriptions,
     viewing,
     viewing_media,
     docs,
@@ -129,11 +131,13 @@ def create_app(settings: WebSettings | None = None) -> APIFlask:
     frame.register(app)
     for area in _AREAS:
         app.register_blueprint(area.blueprint)
+    app.register_blueprint(transcriptions.sounds)
     return app
 
 
 def close_app(app: APIFlask) -> None:
     """End an application's event streams, what it prepares in the background, and its connections."""
+    transcriptions.close(app)
     viewing.close(app)
     viewing_media.close(app)
     app.extensions[EXTENSION].close()

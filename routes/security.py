@@ -20,7 +20,7 @@ PARAMETER = "token"
 OPEN = ("/health", "/api/session", "/enter")
 #: What the page that asks for the token is made of; nothing in it is anybody's.
 _STATIC = "/static/"
-_UPLOADS = "/api/uploads/"
+_UPLOADS = ("/api/uploads/", "/api/transcriptions/uploads/")
 _FORM = "application/x-www-form-urlencoded"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data:; media-src 'self' blob:;"

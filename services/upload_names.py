@@ -1,4 +1,4 @@
-"""Which names an uploaded file or its project may have: those that STEP1 takes, told before anything is sent."""
+"""Which names an uploaded file or its project may have, told before anything is sent."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from workflow_scripts.common.artifacts.transcripts import JSON_SUFFIX
 from workflow_scripts.common.errors import UsageError
 from workflow_scripts.common.events import printable
 from workflow_scripts.common.projects import VIDEO_SUFFIXES, is_video_name
@@ -16,9 +17,11 @@ ARCHIVE_SUFFIXES = (
     ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.zstd",
     ".tgz", ".tbz2", ".tbz", ".txz", ".tzst", ".tar", ".zip", ".7z",
 )  # fmt: skip
-#: What the picker of a browser may offer.
+#: What the picker of a browser offers for the inbox, and of what may have sound.
 ACCEPTED = tuple(dict.fromkeys((*(f".{suffix.rpartition('.')[2]}" for suffix in ARCHIVE_SUFFIXES),
                                 *ARCHIVE_SUFFIXES, *(f".{suffix}" for suffix in VIDEO_SUFFIXES))))  # fmt: skip
+SOUNDS = ("audio/*", "video/*", ".m4a", ".mp3", ".wav", ".flac", ".ogg", ".opus", ".aac", ".wma", ".aif", ".aiff",
+          ".caf", ".amr", ".mka", *(f".{suffix}" for suffix in VIDEO_SUFFIXES))  # fmt: skip
 #: The longest name in bytes, which leaves room for a number where the name is taken.
 LONGEST = 255 - len(" (999)")
 #: The folder of the inbox that holds what was dealt with.
@@ -41,6 +44,20 @@ def check_file_name(name: str, *, video_only: bool = False) -> None:
     videos = ", ".join(VIDEO_SUFFIXES)
     known = f"Videos end in {videos}." if video_only else f"Archives are zip, 7z and tar; videos end in {videos}."
     raise UsageError(f"{printable(name)}: this is no {'video' if video_only else 'archive or video'}.", hint=known)
+
+
+def check_sound_name(name: str) -> None:
+    """See that a file of this name can be kept to be transcribed; what is in it shows only when it is read.
+
+    Raises:
+        UsageError: it cannot; says why.
+    """
+    _check(name, "file")
+    stem = Path(name).stem
+    if name.lower().endswith(ARCHIVE_SUFFIXES):
+        raise UsageError(f"{printable(name)}: this is an archive, not sound.", hint="Unpack it first.")
+    if len(f"{stem}{JSON_SUFFIX}".encode()) > LONGEST:
+        raise UsageError(f"The name of the file “{printable(name[:80])}…” is too long.", hint="Make it shorter.")
 
 
 def check_project_name(name: str) -> None:

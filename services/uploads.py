@@ -1,7 +1,7 @@
-"""Uploads: files that come in pieces and appear in the inbox when they are whole, never before.
+"""Uploads: files that come in pieces and appear in a folder, the inbox, when they are whole, never before.
 
-What is unfinished lies in a hidden folder of the inbox, which neither STEP1 nor the watch looks into: `<id>.part`
-is what has come of a file, `<id>.json` says what it will be. The id follows from the file's name, size and date, so
+What is unfinished lies in a hidden folder of that one, which neither STEP1 nor the watch looks into: `<id>.part` is
+what has come of a file, `<id>.json` says what it will be. The id follows from the file's name, size and date, so
 whoever sends the same file again goes on where it stopped. Videos for one project wait for each other: their folder
 appears in the inbox at once.
 """
@@ -14,9 +14,9 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from services.supervision.step_folder import read_object, write_object
@@ -71,8 +71,9 @@ class Upload:
         size: its bytes in the end.
         modified: when it was changed last, in milliseconds since 1970, as its owner's machine says.
         project: the project that it and others become together; empty where it becomes one by itself.
+        note: what its sender wants done with it; as it was said last.
         offset: how many bytes are there.
-        stored_as: where in the inbox it is, when it is.
+        stored_as: where in the folder it is, when it is.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Upload:
     size: int
     modified: int
     project: str = ""
+    note: Mapping[str, str] = field(default_factory=dict)
     offset: int = 0
     stored_as: str = ""
 
@@ -90,44 +92,66 @@ class Upload:
 
 
 class Uploads:
-    """The uploads of an inbox; any process and thread may use them, one after the other.
+    """The uploads into a folder; any process and thread may use them, one after the other.
 
     Args:
         largest: bytes that one file may have.
         keep_s: seconds that what is unfinished is kept after the last piece.
-        inbox: the inbox; the product's own if not given.
+        folder: where the files appear; the inbox if not given.
         free: the free bytes of a folder's disk.
     """
+
+    #: How a file that is too large can be had all the same.
+    otherwise = "a larger file can be copied into the inbox"
 
     def __init__(
         self,
         largest: int,
         keep_s: float,
-        inbox: Path | None = None,
+        folder: Path | None = None,
         free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
     ) -> None:
         self._largest, self._keep_s = largest, keep_s
-        self._inbox = inbox or inbox_folder()
-        self._folder = self._inbox / HIDDEN
+        self._place = folder or inbox_folder()
+        self._folder = self._place / HIDDEN
         self._free = free
 
-    def begin(self, name: str, size: int, modified: int, project: str = "") -> Upload:
-        """Expect a file; the same one again where it is unfinished.
+    def accept(self, name: str, project: str) -> None:
+        """See that a file of this name may come.
 
         Raises:
-            UsageError: STEP1 would not take a file of that name, it is too large, or there are too many.
-            NoRoom: the disk is too small for it, besides what was promised to others.
+            UsageError: STEP1 would not take it.
         """
         check_file_name(name, video_only=bool(project))
         if project:
             check_project_name(project)
+
+    def store(self, part: Path, upload: Upload) -> str:
+        """Let a whole file appear, under its name or one like it; where it is in the folder.
+
+        Who is interrupted before that is written down does it again, and finds it where it is.
+        """
+        return _give_free_name(part, self._place, upload.name).name
+
+    def begin(
+        self, name: str, size: int, modified: int, project: str = "", note: Mapping[str, str] | None = None
+    ) -> Upload:
+        """Expect a file; the same one again where it is unfinished.
+
+        Raises:
+            UsageError: a file of that name is not accepted, it is too large, or there are too many.
+            NoRoom: the disk is too small for it, besides what was promised to others.
+        """
+        self.accept(name, project)
         self._check_size(name, size)
         text = "\0".join((name, str(size), str(modified), project))
-        wanted = Upload(hashlib.sha256(text.encode()).hexdigest()[:32], name, size, modified, project)
+        wanted = Upload(hashlib.sha256(text.encode()).hexdigest()[:32], name, size, modified, project, note or {})
         with self._locked():
             self._clear()
             known = self._read(wanted.id)
             if known is not None and not known.stored_as:
+                known = replace(known, note=wanted.note)
+                self._write(known)
                 return self._settled(known)
             others = self._unfinished()
             if len(others) >= LARGEST_NUMBER:
@@ -188,9 +212,7 @@ class Uploads:
         with self._locked():
             known = self._known(upload_id)
             if known.stored_as:
-                raise UsageError(
-                    f"{printable(known.name)} is in the inbox already, as {printable(known.stored_as)}."
-                )
+                raise UsageError(f"{printable(known.name)} has come already, as {printable(known.stored_as)}.")
             self._forget(known)
             if known.project:
                 self._settle_project(known.project)
@@ -209,7 +231,7 @@ class Uploads:
         if size > self._largest:
             raise UsageError(
                 f"{printable(name)}: {size / 1e9:.1f} GB is more than the {self._largest / 1e9:.10g} GB allowed.",
-                hint="WORKFLOW_UPLOAD_MAX_GB sets the limit; a larger file can be copied into the inbox.",
+                hint=f"WORKFLOW_UPLOAD_MAX_GB sets the limit; {self.otherwise}.",
             )
 
     def _check_room(self, wanted: Upload, others: list[Upload]) -> None:
@@ -232,7 +254,7 @@ class Uploads:
             self._settle_project(upload.project)
             return self._known(upload.id)
         part = self._part(upload.id)
-        stored = replace(upload, stored_as=_give_free_name(part, self._inbox, upload.name).name)
+        stored = replace(upload, stored_as=self.store(part, upload))
         self._write(stored)  # before the part goes: who is interrupted here finds the file where it is
         part.unlink(missing_ok=True)
         return stored
@@ -251,7 +273,7 @@ class Uploads:
             if (part := self._part(one.id)).exists():
                 part.rename(folder / one.name)
         sync_folder(folder)
-        target = _give_free_name(folder, self._inbox, project)
+        target = _give_free_name(folder, self._place, project)
         for one in members:
             self._write(replace(one, stored_as=f"{target.name}/{one.name}"))
 
@@ -284,8 +306,8 @@ class Uploads:
             return (self._set(upload.project) / upload.name).stat().st_size
 
     def _write(self, upload: Upload) -> None:
-        fields = ("name", "size", "modified", "project", "stored_as")
-        record = {name: getattr(upload, name) for name in fields}
+        names = ("name", "size", "modified", "project", "note", "stored_as")
+        record = {name: getattr(upload, name) for name in names}
         write_object(
             self._folder / f"{upload.id}.json", record | ({"offset": upload.size} if upload.stored_as else {})
         )

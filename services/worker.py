@@ -25,10 +25,12 @@ from services.configuration import general_settings
 from services.database import Database
 from services.inbox import InboxWatch, start_run
 from services.pipeline import Pipeline, load_pipeline
-from services.runs import Runs
+from services.runs import NewEvent, Runs
 from services.scheduler import Scheduler, forget_folders
 from services.slots import slots
 from services.supervision.processes import is_alive, send
+from services.transcriptions import KIND, Shelf, Transcription
+from services.transcriptions.queue import STEP, Queue, commands
 from services.worker_lock import Holder, WorkerLock, holder, lost_holder
 from workflow_scripts.common.errors import WorkflowError
 from workflow_scripts.common.events import printable
@@ -37,6 +39,7 @@ from workflow_scripts.common.settings import Settings, load_dotenv
 
 #: Seconds between two looks at the store: half of how long a run waits to be noticed.
 TICK_S = 0.1
+TRANSCRIPTIONS_S = 0.3
 INBOX_S = 2.0
 PRUNE_S = 3600.0
 #: Seconds to wait before trying again when the store cannot be written (a full disk).
@@ -49,11 +52,12 @@ _LOG = logging.getLogger("workflow.worker")
 
 
 class Worker:
-    """The loop: schedule, watch the inbox, forget old history."""
+    """The loop: schedule, transcribe single files, watch the inbox, forget old history."""
 
     def __init__(self, runs: Runs, pipeline: Pipeline, settings: Settings) -> None:
         self.scheduler = Scheduler(runs, pipeline, slots(), owner=f"worker {os.getpid()}")
         self._runs, self._pipeline, self._settings = runs, pipeline, settings
+        self._transcriptions = _queue(runs, pipeline)
         self._watch = InboxWatch(settings.inbox_quiet_s) if settings.watch_inbox else None
         self._stop = False
         self._due: dict[Callable[[], object], float] = {}
@@ -66,11 +70,13 @@ class Worker:
         self._guarded(self.scheduler.recover)
         while not self._stop:
             self._guarded(self.scheduler.tick)
+            self._every(TRANSCRIPTIONS_S, self._transcriptions.tick)
             self._every(INBOX_S, self._look_at_inbox)
             self._every(PRUNE_S, self._prune)
             time.sleep(TICK_S)
         if stop_steps:
             self._guarded(self.scheduler.stop_steps)
+            self._guarded(self._transcriptions.stop)
 
     def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stop = True
@@ -101,6 +107,16 @@ class Worker:
     def _prune(self) -> None:
         if self._runs.prune(timedelta(days=self._settings.history_days)):
             forget_folders(self._runs)
+
+
+def _queue(runs: Runs, pipeline: Pipeline) -> Queue:
+    """What transcribes single files, with the parameters of the graph's step for that."""
+    definition = next((step for step in pipeline.steps if step.key == STEP), None)
+
+    def tell(one: Transcription) -> None:
+        runs.events.append([NewEvent(KIND, one.told)])
+
+    return Queue(Shelf(), commands(definition), tell)
 
 
 def start_detached() -> Holder:

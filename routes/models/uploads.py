@@ -9,14 +9,19 @@ from services.uploads import CHUNK, Upload
 from workflow_scripts.common.events import printable
 
 
-class UploadAsked(Asked):
+class FileAsked(Asked):
     """A file to send: what tells it from others."""
 
-    name: str = Field(max_length=1000, description="Its name; an archive or a video by its suffix.")
+    name: str = Field(max_length=1000, description="Its name, with its suffix.")
     size: int = Field(ge=0, le=LARGEST, description="Its bytes.")
     modified: int = Field(
         default=0, ge=-LARGEST, le=LARGEST, description="When it was changed last, in ms since 1970."
     )
+
+
+class UploadAsked(FileAsked):
+    """An archive or a video, for the inbox."""
+
     project: str = Field(
         default="",
         max_length=1000,
@@ -34,7 +39,9 @@ class UploadOut(BaseModel):
     project: str
     offset: int = Field(description="Where the next piece begins.")
     whole: bool = Field(description="Whether all of it has come; others of its project may not have.")
-    stored_as: str = Field(description="Where it is in the inbox; empty until it is there.")
+    stored_as: str = Field(
+        description="Where it is in the inbox, or the key of its transcription; empty until it is there."
+    )
     chunk: int = Field(default=CHUNK, description="The largest piece, in bytes.")
 
     @classmethod
@@ -53,6 +60,6 @@ class UploadOut(BaseModel):
 
 
 class UploadList(BaseModel):
-    """The files that are not in the inbox yet, by project and name."""
+    """The files that have not come yet, by project and name."""
 
     uploads: list[UploadOut]

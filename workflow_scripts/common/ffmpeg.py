@@ -26,8 +26,8 @@ from workflow_scripts.common.errors import PreconditionError, RefusedError, Tool
 from workflow_scripts.common.ffmpeg_process import STALL_S, Progress, run, stream
 
 __all__ = ["STALL_S", "Conversion", "Filter", "Progress", "command", "conversion_command", "decode_pcm",
-           "decode_rgb24", "ffmpeg_version", "file_address", "find_ffmpeg", "has_filter", "media_input",
-           "nvenc_works", "run"]  # fmt: skip
+           "decode_rgb24", "ffmpeg_version", "file_address", "find_ffmpeg", "has_filter", "listening_command",
+           "media_input", "nvenc_works", "run"]  # fmt: skip
 
 SETTING = "WORKFLOW_FFMPEG"
 PROTOCOL_WHITELIST = "file,pipe"
@@ -221,6 +221,22 @@ def conversion_command(work: Conversion) -> list[str]:
     return command(ffmpeg.output(*nodes, file_address(work.target), **options), report_progress=True)
 
 
+def listening_command(source: Path, target: Path) -> list[str]:
+    """Return the command that writes a file's sound as AAC in MP4, which every browser plays and seeks exactly.
+
+    Its second 0 is that of `decode_pcm`.
+    """
+    options = {"acodec": "aac", "b:a": "96k", "ac": 2, "map_metadata": -1, "fflags": "+bitexact"}
+    options |= {"movflags": "+faststart", "f": "mp4"}
+    return command(ffmpeg.output(_sound(source, 48000), file_address(target), **options), report_progress=True)
+
+
+def _sound(path: Path, rate: int) -> Any:
+    """The first sound track of a file, from second 0 of its clock, without gaps."""
+    sound = media_input(path, copyts=None)["a:0"]
+    return sound.filter("aresample", str(int(rate)), **{"async": "1", "first_pts": "0"})
+
+
 # ---------------------------------------------------------------------------------------------- decoding
 def decode_rgb24(
     path: Path,
@@ -269,9 +285,7 @@ def decode_pcm(
     of the channels, in integers (ffmpeg's mix in floating point is 3 dB louder and can clip). Raises ToolError,
     also when there is no sound.
     """
-    sound = media_input(path, copyts=None)["a:0"]
-    sound = sound.filter("aresample", str(int(rate)), **{"async": "1", "first_pts": "0"})
-    output = ffmpeg.output(sound, "pipe:1", format="s16le", acodec="pcm_s16le", ac=1)
+    output = ffmpeg.output(_sound(path, rate), "pipe:1", format="s16le", acodec="pcm_s16le", ac=1)
     left = None if samples is None else 2 * samples
     rest = b""
     for piece in stream(command(output), path.name, stall_s=stall_s, cancel=cancel):

@@ -6,16 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflow_scripts.common.errors import UsageError
+from workflow_scripts.common.languages import LANGUAGES
 from workflow_scripts.common.settings import Parameter, Settings
 from workflow_scripts.common.subtitles import Layout
 
-#: The codes of the languages that Whisper knows.
-_CODES = (
-    "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu "
-    "hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt "
-    "ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh"
-)
-LANGUAGES = tuple(_CODES.split())
 AUTO = "auto"
 FASTER_WHISPER, OPENAI_WHISPER = "faster-whisper", "openai-whisper"
 COMPUTE_TYPES = (AUTO, "float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
