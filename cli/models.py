@@ -33,6 +33,9 @@ def list_models() -> None:
 def fetch(names: tuple[str, ...]) -> None:
     """Fetch each MODEL from the hub, once; interrupted, the next call goes on where it was."""
     for name in names:
+        if there := speech_models.here(name):
+            click.echo(f"{name} is here already, in {printable(str(there))}.")
+            continue
         with click.progressbar(length=1000, label=name) as bar:
 
             def show(done: int, total: int, bar: object = bar) -> None:

@@ -15,6 +15,7 @@ from services.status import VideoStatus
 from workflow_scripts.common.artifacts.audio import read_audio
 from workflow_scripts.common.artifacts.scenes import read_scenes
 from workflow_scripts.common.artifacts.tracking import read_tracking
+from workflow_scripts.common.artifacts.transcripts import read_transcript
 from workflow_scripts.common.paths import ROOT, output_folder
 from workflow_scripts.common.projects import Video
 
@@ -75,7 +76,8 @@ def _compare(truth: SampleVideo, videos: Sequence[VideoStatus]) -> list[Check]:
         found.delivered(end).is_file() for end in (".csv", "_audio.json", "_tracking.json")
     ):
         return [Check(truth.name, "results", "3 files", "missing", False)]
-    return [_shots(truth, found), _speakers(truth, found), _faces(truth, found)]
+    words = [_words(truth, found)] if found.delivered("_transcript.json").is_file() else []
+    return [_shots(truth, found), _speakers(truth, found), *words, _faces(truth, found)]
 
 
 def _shots(truth: SampleVideo, video: Video) -> Check:
@@ -97,6 +99,19 @@ def _speakers(truth: SampleVideo, video: Video) -> Check:
     there = "no sound" if truth.speakers is None else f"{truth.speakers} speakers"
     found = f"{len(audio.speakers)} speakers, speech in {share:.0%} of the frames"
     return Check(truth.name, "speakers", there, found, len(audio.speakers) == (truth.speakers or 0))
+
+
+def _words(truth: SampleVideo, video: Video) -> Check:
+    words = read_transcript(video.delivered("_transcript.json")).words
+    text = " ".join(word.text.strip() for word in words)
+    heard = [name for name in truth.names if name in text]
+    return Check(
+        truth.name,
+        "words",
+        f"among others: {', '.join(truth.names)}" if truth.names else "nothing is said",
+        f"{len(words)} words" + (f", among them {', '.join(heard)}" if heard else ""),
+        heard == list(truth.names) and bool(words) == bool(truth.names),
+    )
 
 
 def _faces(truth: SampleVideo, video: Video) -> Check:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.environments import ROOT, Environment, State, Status, environments, state
+from services.environments import ROOT, Environment, State, Status, environments, notes_of, state
 from services.environments.spec import normalise
 from services.environments.state import read_stamp
 from services.pipeline import StepDefinition
@@ -70,7 +70,7 @@ def _of(environment: Environment, steps: Sequence[StepDefinition]) -> Environmen
         torch=stamp.torch if stamp else "",
         steps=tuple(step.key for step in steps if step.environment == environment.name),
         packages=tuple(sorted(packages, key=lambda package: package.name)),
-        notes=stamp.notes if stamp else (),
+        notes=notes_of(environment.name),
     )
 
 

@@ -11,6 +11,7 @@ from services.pipeline import Pipeline, StepDefinition
 from services.step_facts import Model, StepFacts
 from workflow_scripts.common.errors import WorkflowError
 from workflow_scripts.common.events import printable
+from workflow_scripts.common.speech_models import EMBEDDED
 
 #: Steps that are asked at once.
 _AT_ONCE = 2
@@ -19,6 +20,7 @@ _LICENCES = {
     "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85": "MIT",
     "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e": "Apache-2.0",
     "0b5b3216d60a2d32fc086b47ea8c67589aaeb26b7e07fcbe620d6d0b83e209ea": "MIT",
+    **{file.sha256: model.licence for model in EMBEDDED.values() for file in model.files},
 }
 _IN_WORDS = re.compile(r"(?P<source>.+) \((?P<licence>[A-Za-z]+-[\d.]+)\)")
 
@@ -64,8 +66,10 @@ def _in_use(step: str, model: Model) -> ModelInUse:
     if match := _IN_WORDS.fullmatch(source):
         source, licence = match["source"], licence or match["licence"]
     assets = {
-        asset.sha256: f"{environment.name}/{asset.target}"
+        file.sha256: f"{environment.name}/{asset.folder}/{file.name}"
         for environment in environments()
         for asset in environment.assets
+        for file in asset.files
+        if (environment.path / asset.folder / file.name).is_file()
     }
     return ModelInUse(step, model.name, model.sha256, source, licence, assets.get(model.sha256, ""))

@@ -1,4 +1,4 @@
-"""A sample project whose truth is known: where its cuts are, how many people speak, which frames show a face.
+"""A sample project whose truth is known: where its cuts are, how many people speak and of what, where a face is.
 
 The pictures are drawn here, but for one photograph of a face that matplotlib's package holds; the sound is the
 half-minute telephone call that pyannote.audio's package holds (two speakers). Nothing is fetched.
@@ -46,12 +46,13 @@ class SampleShot:
 
 @dataclass(frozen=True)
 class SampleVideo:
-    """A video of the sample; `speakers` is None where it has no sound."""
+    """A video of the sample; `speakers` is None where it has no sound, `names` are places that they speak of."""
 
     name: str
     fps: Fraction
     shots: tuple[SampleShot, ...]
     speakers: int | None
+    names: tuple[str, ...] = ()
 
     @property
     def cuts(self) -> list[int]:
@@ -86,6 +87,7 @@ SAMPLE = (
             )
         ),
         speakers=2,
+        names=("New Jersey", "Texas", "Chicago"),
     ),
     SampleVideo(
         "Bande annonce .mp4",

@@ -18,6 +18,7 @@ from workflow_scripts.common.atomic import atomic_writer, sync_folder
 from workflow_scripts.common.errors import PreconditionError, UsageError, WorkflowError
 from workflow_scripts.common.manifest import file_sha256
 from workflow_scripts.common.speech_models import (
+    EMBEDDED,
     KNOWN,
     NEEDED,
     OPTIONAL,
@@ -25,10 +26,14 @@ from workflow_scripts.common.speech_models import (
     VOCABULARIES,
     ModelFile,
     find_model,
+    folder_of,
+    is_embedded,
+    known_files,
     missing_files,
     model_files,
     models_folder,
     records_of,
+    source_of,
 )
 
 State = Literal["here", "not here", "begun", "damaged"]
@@ -58,6 +63,15 @@ def models() -> list[ModelState]:
     return [_state(name) for name in (*KNOWN, *(name for name in there if name not in KNOWN))]
 
 
+def here(name: str) -> Path | None:
+    """The folder of a model that is here and, its content read, what it was; None otherwise."""
+    try:
+        records_of(name)
+        return find_model(name)
+    except WorkflowError:
+        return None
+
+
 def fetch(name: str, progress: Progress, *, wait: Callable[[float], None] = hub.pause) -> Path:
     """Fetch a model by name, unless it is here; what an interrupted call has fetched is not fetched again.
 
@@ -68,8 +82,8 @@ def fetch(name: str, progress: Progress, *, wait: Callable[[float], None] = hub.
     """
     if name not in KNOWN:
         raise UsageError(f"There is no speech model {name!r} to fetch.", hint=f"Known are {', '.join(KNOWN)}.")
-    if _state(name).state == "here":
-        return models_folder() / name
+    if folder := here(name):
+        return folder
     with _making(name) as part:
         there = hub.listing(KNOWN[name].repository)
         files = [file for file in there.files if file.name in (*NEEDED, *VOCABULARIES, *OPTIONAL)]
@@ -111,11 +125,10 @@ def verify(name: str) -> str:
     Raises:
         UsageError, PreconditionError: it is not here, or not what it was.
     """
-    folder = find_model(name)
     found = records_of(name)
-    if not (folder / RECORD).is_file():
+    if not known_files(name):
         return f"{name}: {len(found)} files, without a record to compare them with."
-    return f"{name}: {len(found)} files are what they were ({_source(folder)})."
+    return f"{name}: {len(found)} files are what they were ({_origin(name)})."
 
 
 def _tell(progress: Progress, before: int, total: int, now: int) -> None:
@@ -123,7 +136,7 @@ def _tell(progress: Progress, before: int, total: int, now: int) -> None:
 
 
 def _state(name: str) -> ModelState:
-    folder = models_folder() / name
+    folder = folder_of(name)
     known = KNOWN.get(name)
     about = known.megabytes * 1e6 if known else 0.0
     source = known.repository if known else ""
@@ -135,14 +148,13 @@ def _state(name: str) -> ModelState:
         find_model(name)
     except WorkflowError as error:
         return ModelState(name, "damaged", size, source, str(error))
-    return ModelState(name, "here", size, _source(folder) or source)
+    return ModelState(name, "here", size, _origin(name) or source)
 
 
-def _source(folder: Path) -> str:
-    try:
-        return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["source"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+def _origin(name: str) -> str:
+    """Where a model that is here comes from, in words."""
+    source = source_of(name)
+    return f"comes with audio_env: {source}, {EMBEDDED[name].licence}" if is_embedded(name) else source
 
 
 @contextmanager

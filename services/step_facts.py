@@ -19,6 +19,7 @@ from workflow_scripts.common.errors import PreconditionError, UsageError
 from workflow_scripts.common.events import printable
 from workflow_scripts.common.paths import ROOT, config_folder
 from workflow_scripts.common.settings import Parameter
+from workflow_scripts.common.speech_models import embedded_folder, models_folder
 
 _KINDS: dict[str, type] = {kind.__name__: kind for kind in (int, float, bool, str)}
 #: Seconds that a step has to answer.
@@ -151,6 +152,7 @@ def _stamp(step: StepDefinition) -> object:
         *sorted(config_folder().glob("*.json")),
         *sorted(step.path.parent.glob("*.py")),
         *sorted((ROOT / "workflow_scripts" / "common").glob("*.py")),
+        *(models_folder(), embedded_folder()),  # a folder changes when a model comes into it
     ]
     return tuple(map(_changed, files)), tuple(sorted(plain_environment(step).items()))
 

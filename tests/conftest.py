@@ -22,6 +22,7 @@ from workflow_scripts.common import gpu_leaks
 from workflow_scripts.common.manifest import FileRecord, Manifest
 from workflow_scripts.common.media_info import Colour, MediaInfo, write_media
 from workflow_scripts.common.projects import Project, Video
+from workflow_scripts.common.speech_models import folder_of, is_embedded
 
 TESTS = Path(__file__).parent
 #: The folders and files whose tests need the libraries of another environment than `env`.
@@ -62,14 +63,28 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 @pytest.fixture(autouse=True)
 def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder of the test's own, and no setting from outside that decides where things go."""
+    """A data folder of the test's own, and no setting from outside that decides where things go.
+
+    No speech model is there, not even the one that comes with audio_env; a test that wants it asks for
+    `embedded_model`.
+    """
     for name in list(os.environ):
         if name == "OUTPUT_DIR" or (name.startswith("WORKFLOW_") and name != "WORKFLOW_FFMPEG"):
             monkeypatch.delenv(name)
     folder = tmp_path / "data"
     monkeypatch.setenv("WORKFLOW_DATA_DIR", str(folder))
     monkeypatch.setenv("WORKFLOW_GPU_LOCKS", str(tmp_path / "gpu locks"))
+    monkeypatch.setenv("WORKFLOW_EMBEDDED_MODELS", str(tmp_path / "no models"))
     return folder
+
+
+@pytest.fixture
+def embedded_model(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the speech model that comes with audio_env, which this test sees; skips where there is none."""
+    monkeypatch.delenv("WORKFLOW_EMBEDDED_MODELS")
+    if not is_embedded("base"):
+        pytest.skip("the speech model base is not in audio_env")
+    return folder_of("base")
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from services.environments.nvidia import nvidia_gpus
 from services.environments.spec import ROOT, Environment, load
-from services.environments.state import State, Status, read_stamp
+from services.environments.state import State, Status
+from services.environments.state import notes as _notes
 from services.environments.state import state as _state
 from workflow_scripts.common.errors import UsageError
 
@@ -65,5 +66,4 @@ def python_of(name: str, root: Path = ROOT) -> Path:
 
 def notes_of(name: str, root: Path = ROOT) -> tuple[str, ...]:
     """What setup had to do or leave out, as sentences; empty when there is nothing to tell."""
-    stamp = read_stamp(find(name, root))
-    return stamp.notes if stamp else ()
+    return _notes(find(name, root))

@@ -15,7 +15,7 @@ from services.environments.build import Builder
 from services.environments.nvidia import has_nvidia_gpu
 from services.environments.relock import relock
 from services.environments.spec import Configuration, Environment, load
-from services.environments.state import read_stamp
+from services.environments.state import notes, read_stamp
 from services.environments.torch_build import setting
 from workflow_scripts.common.errors import CancelledError, WorkflowError
 
@@ -64,7 +64,7 @@ def _check(builder: Builder, chosen: Sequence[Environment], dev: bool) -> int:
         stamp = read_stamp(environment)
         made = f"Python {stamp.python}" + (f", torch for {stamp.torch}" if stamp.torch else "") if stamp else ""
         print(f"{state.name:13} {state.status.value:10}  {state.reason or made}".rstrip())
-        for note in stamp.notes if stamp and state.ready else ():
+        for note in notes(environment) if state.ready else ():
             print(f"{'':13} {'':10}  {note}")
     if all(state.ready for state in states):
         return 0

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TextIO
 
 from services.environments import repairs, torch_build
+from services.environments.assets import bring, is_whole
 from services.environments.pip import Pip, Stages, run
-from services.environments.spec import Configuration, Environment, Pin, normalise, read_lock, running_version
+from services.environments.spec import Asset, Configuration, Environment, Pin, normalise, read_lock, running_version
 from services.environments.state import (
     STAMP,
     Stamp,
@@ -71,7 +72,9 @@ class Builder:
         logs.mkdir(parents=True, exist_ok=True)
         with _only_one(logs / f"{environment.name}.lock", environment.name, self._out):
             before = self.state(environment, layers)
-            if before.ready and not force:
+            ready = before.ready and not force
+            lacking = [asset for asset in environment.assets if not is_whole(environment, asset)]
+            if ready and not lacking:
                 return False
             if not before.ours and not force:
                 raise PreconditionError(
@@ -80,7 +83,10 @@ class Builder:
                 )
             log = logs / f"{environment.name}.log"
             log.write_text("", encoding="utf-8")
-            self._build(environment, frozenset(layers), before, force, log)
+            if ready:
+                _bring_assets(Pip(environment, Stages(environment.name, len(lacking), log, self._out)), lacking)
+            else:
+                self._build(environment, frozenset(layers), before, force, log)
         return True
 
     def _build(
@@ -97,7 +103,8 @@ class Builder:
         parts = [*_parts(environment, pins[environment.name]), *([("development tools", tools)] if tools else [])]
         torch_pins = [pin for pin in pins[environment.name] if pin.name == "torch"]
         self._check_room(environment, cuda=bool(torch_pins) and torch == "cuda")
-        stages = Stages(environment.name, 2 + len(torch_pins) + len(parts), log, self._out)
+        number = 2 + len(torch_pins) + len(parts) + len(environment.assets)
+        stages = Stages(environment.name, number, log, self._out)
         pip = Pip(environment, stages)
         notes: list[str] = []
         with stages.stage("virtual environment"):
@@ -116,6 +123,7 @@ class Builder:
         finished = replace(stamp, finished=True, key=key(environment, layers), layers=tuple(sorted(layers)))
         finished = replace(finished, torch=torch if torch_pins else "", locked=tuple(sorted(locked)))
         write_stamp(environment, replace(finished, installed=installed(environment), notes=tuple(notes)))
+        _bring_assets(pip, environment.assets)
 
     def _check_room(self, environment: Environment, *, cuda: bool) -> None:
         needed = environment.needs_mb + (self._configuration.cuda_mb if cuda else 0)
@@ -165,10 +173,18 @@ class Builder:
         root = str(environment.path.parent)
         pip("install", "--no-deps", "--no-build-isolation", "-e", root, binary=False)
         repairs.link_ffmpeg(environment)
-        notes = [repairs.repair_torchaudio(environment)]
-        notes += [repairs.fetch_asset(pip, asset) for asset in environment.assets]
+        note = repairs.repair_torchaudio(environment)
         repairs.prove(environment)
-        return [note for note in notes if note]
+        return [note] if note else []
+
+
+def _bring_assets(pip: Pip, assets: Iterable[Asset]) -> None:
+    """Bring what is missing into an environment that is ready without it; the next setup tries again."""
+    for asset in assets:
+        with pip.stages.stage(asset.what):
+            note = bring(pip, asset)
+        if note:
+            pip.stages.say(note)
 
 
 def _base_python() -> str:

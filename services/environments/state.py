@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from services.environments.spec import Environment, read_lock
+from services.environments.spec import Asset, Environment, read_lock
 
 SETUP_VERSION = 1
 """Raised when this package installs something differently, so that existing environments are brought up to date."""
@@ -109,6 +109,20 @@ def locks(environment: Environment, layers: Iterable[str]) -> list[Path]:
 def installed(environment: Environment) -> tuple[str, ...]:
     """Names of the `.dist-info` folders, such as `numpy-1.26.4.dist-info`, sorted."""
     return tuple(sorted(path.name for path in environment.site_packages.glob("*.dist-info")))
+
+
+def notes(environment: Environment) -> tuple[str, ...]:
+    """What setup had to do or leave out, and what is not in its place, as sentences; assets are told by sizes."""
+    stamp = read_stamp(environment)
+    if stamp is None:
+        return ()
+    absent = [asset for asset in environment.assets if not _is_there(environment, asset)]
+    return (*stamp.notes, *(f"{environment.name}: {asset.lack}." for asset in absent))
+
+
+def _is_there(environment: Environment, asset: Asset) -> bool:
+    paths = [(environment.path / asset.folder / file.name, file.size) for file in asset.files]
+    return all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
 
 def state(environment: Environment, layers: Iterable[str] = (), torch: str = "") -> State:

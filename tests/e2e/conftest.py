@@ -19,9 +19,13 @@ from workflow_scripts.common.paths import ROOT
 
 @dataclass(frozen=True)
 class Shell:
-    """Runs steps and commands in one data folder; what they print is kept."""
+    """Runs steps and commands in one data folder; what they print is kept.
+
+    `with_model` says whether the speech model that comes with audio_env is seen, where it is.
+    """
 
     data: Path
+    with_model: bool = False
 
     @property
     def project_folder(self) -> Path:
@@ -31,7 +35,8 @@ class Shell:
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of a process: nothing of the machine's configuration, this data folder."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("WORKFLOW_", "OUTPUT_"))}
-        return {**kept, "WORKFLOW_DATA_DIR": str(self.data), **more}
+        model = {} if self.with_model else {"WORKFLOW_EMBEDDED_MODELS": str(self.data / "no models")}
+        return {**kept, "WORKFLOW_DATA_DIR": str(self.data), **model, **more}
 
     def step(self, key: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one step script in its environment's Python."""

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,6 +29,7 @@ from workflow_scripts.common.fresh_process import FreshProcesses, handed_on, in_
 from workflow_scripts.common.gpu_choice import Choice
 from workflow_scripts.common.gpu_lock import hold_gpu
 from workflow_scripts.common.gpu_name import gpu_in_use
+from workflow_scripts.common.manifest import ModelRecord
 from workflow_scripts.common.media_info import read_media
 from workflow_scripts.common.paths import config_folder
 from workflow_scripts.common.run import Outcome, Plan, StepRun
@@ -67,7 +69,7 @@ def main(step: Step[ItemT], description: str, targets: str = "VIDEO|PROJECT|FOLD
         if arguments.check:
             if step.uses_accelerator:
                 require_gpu(step.device(params, arguments.device), grant)
-            print("; ".join(f"{model.name} ({model.source})" for model in step.models(params)) or "needs no model")
+            print(_told(step.models(params)) or "needs no model")
             return 0
         return _run(step, params, arguments, grant)
     except (CancelledError, KeyboardInterrupt):
@@ -110,6 +112,12 @@ def _parser(step: Step[ItemT], description: str, targets: str) -> argparse.Argum
     )
     add_options(parser, step.parameters)
     return parser
+
+
+def _told(models: Sequence[ModelRecord]) -> str:
+    """The models of a step on one line, those of one source together."""
+    groups = groupby(models, key=lambda model: model.source)
+    return "; ".join(f"{', '.join(model.name for model in group)} ({source})" for source, group in groups)
 
 
 def _run(step: Step[ItemT], params: Settings, arguments: argparse.Namespace, grant: Choice) -> int:

@@ -1,7 +1,8 @@
 """The speech models for transcripts: which there are, where they lie, and the check that they are whole.
 
 A model is a folder in CTranslate2's format. Those that `scripts/workflow models` fetched or imported lie in the
-models folder under their names, each with a record of its files beside them.
+models folder under their names, each with a record of its files beside them. One comes with audio_env; a model of
+the same name in the models folder takes its place.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from workflow_scripts.common.errors import ArtifactError, PreconditionError, UsageError
 from workflow_scripts.common.manifest import ModelRecord, file_sha256
-from workflow_scripts.common.paths import data_folder
+from workflow_scripts.common.paths import ROOT, data_folder
 
 #: The file in a model's folder that says what the others are.
 RECORD = "model.json"
@@ -55,16 +56,54 @@ KNOWN: Mapping[str, KnownModel] = {
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file of a model as it was when it was fetched or imported."""
+    """A file of a model as it was when it was fetched or imported, or as it was published."""
 
     name: str
     size: int
     sha256: str
 
 
+@dataclass(frozen=True)
+class EmbeddedModel:
+    """A model that scripts/setup puts into audio_env: where it was published, and what it is made of."""
+
+    source: str
+    licence: str
+    files: tuple[ModelFile, ...]
+
+
+EMBEDDED: Mapping[str, EmbeddedModel] = {
+    "base": EmbeddedModel(
+        "Systran/faster-whisper-base at ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66",
+        "MIT",
+        (
+            ModelFile("config.json", 2309, "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"),
+            ModelFile("model.bin", 145217532, "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"),
+            ModelFile(
+                "tokenizer.json", 2203239, "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab"
+            ),
+            ModelFile("vocabulary.txt", 459861, "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913"),
+        ),
+    )
+}
+
+
 def models_folder() -> Path:
     """Where the speech models are, a folder each: in `WORKFLOW_MODELS_DIR`, else in the data folder's `models/`."""
     return Path(os.environ.get("WORKFLOW_MODELS_DIR") or data_folder() / "models").resolve() / "whisper"
+
+
+def embedded_folder() -> Path:
+    """Where the speech models are that came with audio_env (in `WORKFLOW_EMBEDDED_MODELS`, where that is set)."""
+    there = os.environ.get("WORKFLOW_EMBEDDED_MODELS") or ROOT / "audio_env" / "share" / "workflow-models"
+    return Path(there).resolve() / "whisper"
+
+
+def is_embedded(model: str) -> bool:
+    """Whether a name means the model that came with audio_env: it is there, and no other takes its place."""
+    if model not in EMBEDDED or (models_folder() / model).is_dir():
+        return False
+    return (embedded_folder() / model).is_dir()
 
 
 def is_path(model: str) -> bool:
@@ -74,7 +113,9 @@ def is_path(model: str) -> bool:
 
 def folder_of(model: str) -> Path:
     """Where a model lies or would lie, given its name or a folder."""
-    return Path(model).expanduser().absolute() if is_path(model) else models_folder() / model
+    if is_path(model):
+        return Path(model).expanduser().absolute()
+    return (embedded_folder() if is_embedded(model) else models_folder()) / model
 
 
 def name_of(model: str) -> str:
@@ -95,7 +136,7 @@ def find_model(model: str) -> Path:
     absent = missing_files(folder)
     if absent:
         raise _unusable(model, f"lacks {', '.join(absent)}")
-    for file in recorded_files(folder):
+    for file in known_files(model):
         path = folder / file.name
         if not path.is_file() or path.stat().st_size != file.size:
             raise _unusable(model, f"is damaged: {file.name} is not the file that it was")
@@ -120,14 +161,30 @@ def records_of(model: str) -> tuple[ModelRecord, ...]:
         UsageError, PreconditionError: as `find_model`; also where a file is not what was fetched.
     """
     folder = find_model(model)
-    known = {file.name: file.sha256 for file in recorded_files(folder)}
+    known = {file.name: file.sha256 for file in known_files(model)}
+    source = source_of(model) or name_of(model)
     found = []
     for path in model_files(folder):
         digest = file_sha256(path)
         if known.get(path.name, digest) != digest:
             raise _unusable(model, f"is damaged: {path.name} is not the file that it was")
-        found.append(ModelRecord(f"Whisper {path.name}", digest, name_of(model)))
+        found.append(ModelRecord(f"Whisper {path.name}", digest, source))
     return tuple(found)
+
+
+def known_files(model: str) -> list[ModelFile]:
+    """What a model's files have to be; nothing where nobody wrote that down."""
+    return list(EMBEDDED[model].files) if is_embedded(model) else recorded_files(folder_of(model))
+
+
+def source_of(model: str) -> str:
+    """Where a model that is there comes from; empty where nobody wrote that down."""
+    if is_embedded(model):
+        return EMBEDDED[model].source
+    try:
+        return str(json.loads((folder_of(model) / RECORD).read_text(encoding="utf-8"))["source"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def recorded_files(folder: Path) -> list[ModelFile]:
@@ -151,11 +208,14 @@ def _absent(model: str) -> PreconditionError | UsageError:
         close = difflib.get_close_matches(model, KNOWN, 1)
         hint = f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(KNOWN)}; or give a folder."
         return UsageError(f"There is no speech model {model!r}.", hint=hint)
+    setup = "`scripts/setup audio_env` or " if model in EMBEDDED else ""
     return PreconditionError(
-        f"The speech model {model} is not here.", hint=f"Run `scripts/workflow models fetch {model}`."
+        f"The speech model {model} is not here.", hint=f"Run {setup}`scripts/workflow models fetch {model}`."
     )
 
 
 def _unusable(model: str, why: str) -> PreconditionError:
+    if is_embedded(model):
+        return PreconditionError(f"The speech model {model} {why}.", hint="Run `scripts/setup audio_env`.")
     again = f"Run `scripts/workflow models fetch {model}` again." if model in KNOWN else "Import it again."
     return PreconditionError(f"The speech model {name_of(model)} {why}.", hint=again)

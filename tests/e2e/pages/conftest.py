@@ -58,7 +58,10 @@ def opened_browser() -> Iterator[Browser]:
 
 @dataclass
 class Dashboard:
-    """The application as its own process; `complaints` is what the browser's console said that it should not."""
+    """The application as its own process; `complaints` is what the browser's console said that it should not.
+
+    It does not see the speech model that comes with audio_env, so that runs of all steps leave STEP4B out.
+    """
 
     data: Path
     port: int
@@ -73,7 +76,8 @@ class Dashboard:
     def start(self, **settings: str) -> None:
         """Start it, and wait until it answers."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("WORKFLOW_", "OUTPUT_"))}
-        own = {"WORKFLOW_DATA_DIR": str(self.data), "WORKFLOW_WEB_PORT": str(self.port), **settings}
+        places = {"WORKFLOW_DATA_DIR": str(self.data), "WORKFLOW_EMBEDDED_MODELS": str(self.data / "no models")}
+        own = {**places, "WORKFLOW_WEB_PORT": str(self.port), **settings}
         self.data.mkdir(parents=True, exist_ok=True)
         with (self.data / "app.out").open("ab") as out:
             command = [sys.executable, str(ROOT / "app.py")]

@@ -119,7 +119,7 @@ def test_a_dry_run_of_everything_says_what_is_left_out_and_why(make_converted: A
     make_converted("A", "x.mp4")
     output = call("run", "A", "--dry-run").output
     assert "STEP4B: It is left out. The speech model base is not here." in output
-    assert "Run `scripts/workflow models fetch base`." in output
+    assert "Run `scripts/setup audio_env` or `scripts/workflow models fetch base`." in output
 
 
 @pytest.mark.parametrize("text", ["threshold=1", "3.threshold", "3.=1", ".x=1", "9.x=1"])

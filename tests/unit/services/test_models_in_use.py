@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.models_in_use import models_in_use
-from services.pipeline import load_pipeline
+from services.pipeline import Pipeline, load_pipeline
 from services.step_facts import StepFacts
 from workflow_scripts.common.errors import PreconditionError
 from workflow_scripts.common.paths import ROOT
@@ -85,3 +85,15 @@ def test_the_real_steps_name_files_that_setup_fetches() -> None:
     (audio,) = (step for step in models_in_use(STEPS, StepFacts()) if step.step == "STEP4")
     files = {model.file: model.licence for model in audio.models if model.file}
     assert files == {"audio_env/share/workflow-models/segmentation/pytorch_model.bin": "MIT"}
+
+
+def test_the_speech_model_that_comes_with_audio_env_is_told_with_its_files_and_licence(
+    embedded_model: Path,
+) -> None:
+    (words,) = models_in_use(Pipeline((STEPS["STEP4B"],)), StepFacts())
+    assert {(model.source.partition(" at ")[0], model.licence) for model in words.models} == {
+        ("Systran/faster-whisper-base", "MIT")
+    }
+    files = [Path(model.file) for model in words.models]
+    assert [path.name for path in files] == ["config.json", "model.bin", "tokenizer.json", "vocabulary.txt"]
+    assert {ROOT / path.parent for path in files} == {embedded_model}

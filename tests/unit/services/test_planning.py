@@ -48,7 +48,9 @@ def test_a_step_that_nobody_needs_is_left_out_while_it_lacks_something_unless_it
     assert chosen(pipeline, "4-5,4B") == ("STEP4", "STEP4B", "STEP5") and chosen(pipeline, "4b") == ("STEP4B",)
     assert "STEP4B" in chosen(pipeline, None, ["STEP4B"])  # a parameter is given for it
     error = lack(pipeline["STEP4B"])
-    assert error is not None and "Run `scripts/workflow models fetch base`." in str(error)
+    assert error is not None and "Run `scripts/setup audio_env` or `scripts/workflow models fetch base`." in str(
+        error
+    )
 
 
 def test_once_it_lacks_nothing_it_is_part_of_everything(pipeline: Pipeline, speech_model: Path) -> None:

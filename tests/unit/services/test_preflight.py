@@ -43,7 +43,8 @@ def test_what_a_run_of_everything_goes_without_is_a_note_and_stops_nothing(pipel
     findings = check(pipeline, RunRequest(chosen(pipeline, "2-")))
     (note,) = [found for found in findings if found.what == "STEP4B"]
     assert note.verdict == "note" and note.text == (
-        "It is left out. The speech model base is not here. Run `scripts/workflow models fetch base`."
+        "It is left out. The speech model base is not here. "
+        "Run `scripts/setup audio_env` or `scripts/workflow models fetch base`."
     )
     require(findings)
 
@@ -52,7 +53,8 @@ def test_a_step_asked_for_by_name_without_its_model_is_a_problem(pipeline: Pipel
     with pytest.raises(PreconditionError) as error:
         require(check(pipeline, RunRequest(("STEP4B",))))
     assert str(error.value) == (
-        "STEP4B: The speech model base is not here. Run `scripts/workflow models fetch base`. Nothing was started."
+        "STEP4B: The speech model base is not here. "
+        "Run `scripts/setup audio_env` or `scripts/workflow models fetch base`. Nothing was started."
     )
 
 

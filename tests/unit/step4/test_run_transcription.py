@@ -172,7 +172,8 @@ def test_without_a_model_nothing_is_started_and_one_sentence_says_what_to_run(
     video = make_video(5, sample[: 5 * RATE])
     refused = run(str(video.path))
     assert refused.returncode == 3 and refused.stdout == ""
-    assert refused.stderr == "The speech model base is not here. Run `scripts/workflow models fetch base`.\n"
+    what_to_do = "Run `scripts/setup audio_env` or `scripts/workflow models fetch base`."
+    assert refused.stderr == f"The speech model base is not here. {what_to_do}\n"
     assert not (video.workflow / "STEP4B.json").exists()
 
 
