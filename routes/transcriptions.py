@@ -172,17 +172,14 @@ def begin_again(transcription: str, json_data: WishAsked) -> TranscriptionOut:
 @blueprint.output(TranscriptionOut)
 def cancel_transcription(transcription: str) -> TranscriptionOut:
     """Ask that it ends; what came of it before stays."""
-    one = shelf().cancel(transcription)
-    tell(one)
-    return TranscriptionOut.at(one)
+    return TranscriptionOut.at(do_cancel(transcription))
 
 
 @blueprint.delete("/<transcription>")
 @blueprint.doc(responses=documented("It is forgotten", "application/json", 204))
 def remove_transcription(transcription: str) -> tuple[str, int]:
     """Remove it with the file and what came of it."""
-    one = shelf().remove(transcription)
-    tell(one, removed=True)
+    do_remove(transcription)
     return "", 204
 
 
@@ -195,6 +192,28 @@ def do_again(key: str, wish: Wish) -> Transcription:
     check_wish(wish)
     one = shelf().again(key, wish)
     tell(one)
+    return one
+
+
+def do_cancel(key: str) -> Transcription:
+    """Ask that one ends.
+
+    Raises:
+        UnknownTranscription, TransitionError: it does not work any more.
+    """
+    one = shelf().cancel(key)
+    tell(one)
+    return one
+
+
+def do_remove(key: str) -> Transcription:
+    """Remove one.
+
+    Raises:
+        UnknownTranscription, TransitionError: it is not there, or works just now.
+    """
+    one = shelf().remove(key)
+    tell(one, removed=True)
     return one
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from routes.pages import frame, history, pipeline, project, run, settings, system, video
+from routes.pages import frame, history, pipeline, project, run, settings, system, transcribe, video
 
 #: Where the pages are.
-AREAS = (frame, pipeline, project, video, run, history, system, settings)
+AREAS = (frame, pipeline, project, video, run, transcribe, history, system, settings)

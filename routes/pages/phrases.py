@@ -88,6 +88,7 @@ def navigation() -> list[tuple[str, str, str]]:
     """The links of the bar: address, text, and the area that a page belongs to."""
     return [
         ("/", gettext("Pipeline"), "pipeline"),
+        ("/transcribe", gettext("Transcribe"), "transcribe"),
         ("/history", gettext("History"), "history"),
         ("/system", gettext("System"), "system"),
         ("/settings", gettext("Settings"), "settings"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from flask_babel import gettext as _
 
 from routes.pages.phrases import STEPS
+from routes.pages.said_words import said_words
 from services.viewing.sources import STEP_OF
 
 
 def video_words() -> dict[str, str]:
     """Texts by name in the language of the page; `filled` of static/js/words.js puts values in."""
     return {
+        **said_words(),
         "agreement": _("%(share)s the same; differences: %(n)s."),
         "anybody": _("Anybody"),
         "boxes_wait": _("The faces of frame %(frame)s are being loaded"),
@@ -39,9 +41,6 @@ def video_words() -> dict[str, str]:
         "figure_turns": _("Turns"),
         "first_shot": _("beginning of the video"),
         "going_to": _("Going to frame %(frame)s"),
-        "hits_all": _("found: %(all)s"),
-        "hits_none": _("not found"),
-        "hits_of": _("%(hit)s of %(all)s"),
         "making_faces": _("faces"),
         "making_frames": _("faces"),
         "making_peaks": _("sound"),
@@ -73,19 +72,15 @@ def video_words() -> dict[str, str]:
         "preparing": _("Being prepared…"),
         "preparing_what": _("Being prepared: %(what)s"),
         "problem": _("Could not be loaded: %(what)s. %(why)s"),
-        "rows_of": _("%(first)s–%(last)s of %(all)s"),
         "scores_told": _("frame %(frames)s · shot ends %(single)s · in a transition %(many)s"),
         "shot_of": _("%(shot)s of %(all)s, frames %(first)s–%(last)s"),
         "shot_told": _("Shot %(shot)s · frames %(first)s–%(last)s"),
         "silent": _("silent"),
-        "speaker_unknown": _("Speaker not known"),
         "speaks": _("speaks"),
         "speech": _("speech"),
         "step_failed": _("“%(step)s” failed."),
         "step_pending": _("“%(step)s” has not been done yet."),
         "turn_told": _("%(speaker)s · %(from)s–%(to)s s · score %(score)s"),
-        "word_sure": _("%(share)s sure"),
         "word_told": _("%(word)s · %(speaker)s · %(from)s–%(to)s s"),
-        "word_unsure": _("unsure, %(share)s"),
         **{f"step_{key}": str(STEPS[key]) for key in STEP_OF.values()},
     }

@@ -19,7 +19,7 @@ async function below(folder) {
  * @param {DataTransfer} transfer
  * @returns {Promise<{files: File[], folders: Map<string, File[]>}>}
  */
-export async function dropped(transfer) {
+async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile()); // before any await
   const files = [];
   const folders = new Map();
@@ -29,4 +29,33 @@ export async function dropped(transfer) {
     else if (entry) files.push(await fileOf(entry));
   }
   return { files, folders };
+}
+
+/**
+ * Let files be dropped anywhere on the page.
+ *
+ * @param {HTMLElement} curtain what is shown while they are held over the page
+ * @param {(dropped: {files: File[], folders: Map<string, File[]>}) => void} take
+ */
+export function onDrop(curtain, take) {
+  const carries = (event) => event.dataTransfer?.types.includes("Files");
+  let inside = 0;
+  addEventListener("dragenter", (event) => {
+    if (!carries(event)) return;
+    inside += 1;
+    curtain.hidden = false;
+  });
+  addEventListener("dragover", (event) => carries(event) && event.preventDefault());
+  addEventListener("dragleave", (event) => {
+    if (!carries(event)) return;
+    inside = Math.max(0, inside - 1);
+    if (!inside) curtain.hidden = true;
+  });
+  addEventListener("drop", async (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    inside = 0;
+    curtain.hidden = true;
+    take(await dropped(event.dataTransfer));
+  });
 }

@@ -26,13 +26,14 @@ function words({ error, status }) {
 export class Transfer {
   /**
    * @param {File} file
-   * @param {string} project the project that it and others become together, or empty
-   * @param {number} largest bytes of the largest piece
+   * @param {object} fields what else is announced; `project` is the one that it and others become together
+   * @param {{address: string, largest: number}} target where it goes, and the bytes of the largest piece
    * @param {function(Transfer): void} changed
    */
-  constructor(file, project, largest, changed) {
-    Object.assign(this, { file, project, largest, changed, id: null, offset: 0, state: "waiting", rate: 0, said: "" });
-    this.piece = Math.min(SMALLEST, largest);
+  constructor(file, fields, target, changed) {
+    Object.assign(this, { file, fields, ...target, changed, id: null, offset: 0, state: "waiting", rate: 0, said: "" });
+    this.project = fields.project ?? "";
+    this.piece = Math.min(SMALLEST, this.largest);
     this.turn = 0;
   }
 
@@ -52,15 +53,15 @@ export class Transfer {
   /** Announce the file; the server says how much of it is there already. */
   async announce() {
     const { name, size, lastModified: modified } = this.file;
-    const body = JSON.stringify({ name, size, modified, project: this.project });
-    const answer = await ask("/api/uploads", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    const body = JSON.stringify({ name, size, modified, ...this.fields });
+    const answer = await ask(this.address, { method: "POST", headers: { "Content-Type": "application/json" }, body });
     if (answer.error) throw new Refused(words(answer));
     this.take(answer.told);
   }
 
   /** Ask how far it is; where the server knows nothing of it, it is announced again. */
   async refresh() {
-    const answer = await ask(`/api/uploads/${this.id}`);
+    const answer = await ask(`${this.address}/${this.id}`);
     this.unsure = false;
     if (answer.status === 404) this.id = null;
     else if (answer.error) throw new Refused(words(answer));
@@ -107,7 +108,7 @@ export class Transfer {
     const began = performance.now();
     this.abort = new AbortController();
     const headers = { "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(this.offset) };
-    const answer = await ask(`/api/uploads/${this.id}`, { method: "PATCH", headers, body, signal: this.abort.signal });
+    const answer = await ask(`${this.address}/${this.id}`, { method: "PATCH", headers, body, signal: this.abort.signal });
     if (answer.status === 409 || answer.status === 404) await this.refresh(); // another tab sends or cancelled it
     else if (answer.error) throw new Refused(words(answer));
     else {
@@ -141,17 +142,17 @@ export class Transfer {
   async cancel() {
     this.turn += 1;
     this.abort?.abort();
-    if (this.id !== null) await forget(this.id);
+    if (this.id !== null) await forget(this.address, this.id);
   }
 }
 
 /** Let the server forget an upload. */
-export async function forget(id) {
-  const answer = await ask(`/api/uploads/${id}`, { method: "DELETE" });
+export async function forget(address, id) {
+  const answer = await ask(`${address}/${id}`, { method: "DELETE" });
   if (answer.error && answer.status !== 404) throw new Refused(words(answer));
 }
 
-/** The uploads that the server knows and that are not in the inbox yet. */
-export async function unfinished() {
-  return (await ask("/api/uploads")).told.uploads ?? [];
+/** The uploads that the server knows and that have not come yet. */
+export async function unfinished(address) {
+  return (await ask(address)).told.uploads ?? [];
 }

@@ -40,6 +40,11 @@ export class Clock {
     return `${this.time(second)}:${two(frame - this.first(second))}`;
   }
 
+  /** What leads to a frame of the page. */
+  address(frame) {
+    return `#frame=${frame + 1}`;
+  }
+
   /** `hh:mm:ss` of a whole second. */
   time(second) {
     return [second / 3600, (second / 60) % 60, second % 60].map((n) => two(Math.floor(n))).join(":");

@@ -2,7 +2,7 @@
 import { filled, words } from "../words.js";
 import { colours } from "./colours.js";
 import { lastBegun, touching, write } from "./paint.js";
-import { isUnsure, phrasesOf, saidAt } from "./phrases.js";
+import { isUnsure, phrasesOf, saidAt, sureTold } from "../said/phrases.js";
 
 const SIZE = 13;
 /** Pixels from which a phrase shows its text. */
@@ -126,10 +126,4 @@ export function wordTold(word, clock) {
   const [from, to] = [word.start, word.end].map((frame) => (frame / clock.fps).toFixed(2));
   const speaker = word.speaker ?? words.speaker_unknown;
   return `${filled(words.word_told, { word: word.text, speaker, from, to })} · ${sureTold(word)}`;
-}
-
-/** How sure it is that a word was said. */
-export function sureTold(word) {
-  const share = `${Math.round(100 * word.probability)} %`;
-  return filled(isUnsure(word) ? words.word_unsure : words.word_sure, { share });
 }

@@ -1,9 +1,8 @@
 /** What is in the frame that is shown, in words: the shot, who speaks, and whose faces are to be seen. */
 import { filled, words } from "../words.js";
 import { begun } from "./lane_shots.js";
-import { sureTold } from "./lane_words.js";
 import { lastBegun, touching } from "./paint.js";
-import { between, isUnsure } from "./phrases.js";
+import { between, isUnsure, sureTold } from "../said/phrases.js";
 
 /** Milliseconds between two changes while it plays: nobody reads faster. */
 const CALM_MS = 200;

@@ -7,7 +7,7 @@ import { ShotsLane } from "./lane_shots.js";
 import { SoundLane } from "./lane_sound.js";
 import { ROW as SPEAKER_ROW, SpeakersLane } from "./lane_speakers.js";
 import { WordsLane } from "./lane_words.js";
-import { between, inFrames } from "./phrases.js";
+import { between, inFrames } from "../said/phrases.js";
 import { Tiles } from "./tiles.js";
 
 /** The sound is known to 2 ms: this many halvings of a frame. */

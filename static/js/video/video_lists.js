@@ -3,7 +3,7 @@ import { words } from "../words.js";
 import { begun } from "./lane_shots.js";
 import { List } from "./lists.js";
 import { lastBegun } from "./paint.js";
-import { Transcript } from "./transcript.js";
+import { Transcript } from "../said/transcript.js";
 
 const seconds = (frames, clock) => (frames / clock.fps).toFixed(2);
 const score = (value) => (value === null || value === undefined ? "–" : value.toFixed(2));
@@ -37,8 +37,8 @@ export class Lists {
       face.frames,
       `${Math.round((100 * face.speaking_frames) / face.frames)} %`,
     ]);
-    const [panel, tab] = ["panel-words", "tab-words"].map((id) => document.getElementById(id));
-    this.words = new Transcript(panel, tab, clock, go);
+    this.words = new Transcript(document.getElementById("panel-words"), clock, go);
+    this.tab = document.getElementById("tab-words");
   }
 
   fill() {
@@ -56,12 +56,20 @@ export class Lists {
       this.faces.set(inTime.map((one) => ({ ...one, start: one.first })));
     }
     this.words.set(this.tracks.words, this.tracks.language, (speaker) => this.tracks.signOf(speaker));
+    this.showTab(this.tracks.words.length > 0);
     for (const [list, name] of [[this.shots, "shots"], [this.turns, "turns"], [this.faces, "faces"]]) {
       const empty = list.root.querySelector(".empty");
       empty.hidden = list.rows.length > 0;
       list.root.querySelector(".table-frame").hidden = !empty.hidden;
       empty.textContent = words[`none_${name}`];
     }
+  }
+
+  /** The tab of the words is there while there are words. */
+  showTab(isThere) {
+    this.tab.hidden = !isThere;
+    const isChosen = this.tab.getAttribute("aria-selected") === "true";
+    if (!isThere && isChosen) this.tab.parentElement.querySelector("[role=tab]").click();
   }
 
   /** Mark the rows that a frame is in, and the word that is said in it. */

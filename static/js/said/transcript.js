@@ -1,9 +1,10 @@
 /** What is said as text to read: by speaker, a page at a time, each word a link to its frame; and where a text is. */
 import { filled, words } from "../words.js";
-import { sureTold } from "./lane_words.js";
-import { between, Finder, isUnsure, pagesOf, paragraphsOf, saidAt } from "./phrases.js";
+import { between, Finder, isUnsure, pagesOf, paragraphsOf, saidAt, sureTold } from "./phrases.js";
 
 const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
+/** Pixels from the end of the text within which it is read to its end. */
+const NEAR = 40;
 
 function element(name, className, ...content) {
   const made = document.createElement(name);
@@ -15,12 +16,11 @@ function element(name, className, ...content) {
 export class Transcript {
   /**
    * @param {HTMLElement} root the panel
-   * @param {HTMLElement} tab its tab, which is there while there are words
-   * @param {import("./clock.js").Clock} clock
+   * @param {{fps: number, timecode: (frame: number) => string, address: (frame: number) => string}} clock
    * @param {(frame: number) => void} go
    */
-  constructor(root, tab, clock, go) {
-    Object.assign(this, { root, tab, clock, go, all: [], pages: [], page: 0, current: -1, follows: true });
+  constructor(root, clock, go) {
+    Object.assign(this, { root, clock, go, all: [], pages: [], page: 0, current: -1, follows: true });
     Object.assign(this, { hits: [], hit: -1 });
     this.text = root.querySelector(".said");
     this.wish = root.querySelector("input");
@@ -40,14 +40,27 @@ export class Transcript {
   /** @param {object[]} all the words  @param {string} language  @param {(speaker: string|null) => string} signOf */
   set(all, language, signOf) {
     if (this.all === all) return;
-    this.all = all;
     Object.assign(this, { language, signOf, space: between(language), page: 0, current: -1 });
-    this.pages = pagesOf(paragraphsOf(all));
+    this.take(all);
+  }
+
+  /** More has come: the words there were, and others after them. Who reads the end goes on reading it. */
+  grow(all) {
+    const { text } = this;
+    const isLast = this.page >= this.pages.length - 1;
+    const isAtEnd = isLast && this.current < 0 && text.scrollTop + text.clientHeight > text.scrollHeight - NEAR;
+    const [top, focused] = [text.scrollTop, text.contains(document.activeElement) && document.activeElement.dataset.place];
+    this.take(all);
+    if (isAtEnd) this.turn(this.pages.length - 1);
+    text.scrollTop = isAtEnd ? text.scrollHeight : top;
+    if (focused) this.link(Number(focused))?.focus({ preventScroll: true });
+  }
+
+  take(all) {
+    this.all = all;
+    this.hasSpeakers = all.some((word) => word.speaker);
+    this.pages = pagesOf(paragraphsOf(all, this.clock.fps));
     this.finder = null;
-    this.tab.hidden = !all.length;
-    if (this.tab.hidden && this.tab.getAttribute("aria-selected") === "true") {
-      this.tab.parentElement.querySelector("[role=tab]").click();
-    }
     [this.hits, this.hit] = [this.find(), -1];
     this.draw();
   }
@@ -97,8 +110,9 @@ export class Transcript {
 
   paragraph({ speaker, words: said }) {
     const time = element("a", "mono", this.clock.timecode(said[0].frame));
-    time.href = `#frame=${said[0].frame + 1}`;
-    const who = element("p", "said-who", element("strong", "", speaker ?? words.speaker_unknown), " ", time);
+    time.href = this.clock.address(said[0].frame);
+    const name = this.hasSpeakers ? [element("strong", "", speaker ?? words.speaker_unknown), " "] : [];
+    const who = element("p", "said-who", ...name, time);
     who.style.setProperty("--row", this.signOf(speaker));
     const text = element("p", "said-text", ...said.flatMap((word) => [this.word(word), this.space]));
     text.lang = this.language;
@@ -107,7 +121,7 @@ export class Transcript {
 
   word(word) {
     const link = element("a", isUnsure(word) ? "unsure" : "", word.text);
-    link.href = `#frame=${word.frame + 1}`;
+    link.href = this.clock.address(word.frame);
     link.tabIndex = -1;
     link.dataset.place = word.place;
     if (isUnsure(word)) link.title = sureTold(word);

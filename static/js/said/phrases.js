@@ -4,9 +4,11 @@
  * A word has its `start` and `end` in frames, which may be parts of one, the `frame` in which it begins, its `place`
  * among all words, its `text`, its `speaker` (null: not known) and its `probability`.
  */
+import { filled, words } from "../words.js";
 
-/** Seconds of silence that end a phrase. */
+/** Seconds of silence that end a phrase, and a paragraph. */
 const PAUSE = 0.7;
+const LONG_PAUSE = 2;
 /** The most words of a phrase and of a paragraph, and how many are enough for a page. */
 const PHRASE = 40;
 const PARAGRAPH = 90;
@@ -19,6 +21,12 @@ const SPACELESS = new Set(["ja", "km", "lo", "my", "th", "yue", "zh"]);
 const SENTENCE_END = /[.!?…。！？]["'”’»）)]*$/u;
 
 export const isUnsure = (word) => word.probability < UNSURE;
+
+/** How sure it is that a word was said. */
+export function sureTold(word) {
+  const share = `${Math.round(100 * word.probability)} %`;
+  return filled(isUnsure(word) ? words.word_unsure : words.word_sure, { share });
+}
 
 /** What stands between two words of a language. */
 export const between = (language) => (SPACELESS.has(language) ? "" : " ");
@@ -52,12 +60,12 @@ export function phrasesOf(words, fps) {
   });
 }
 
-/** What one speaker says, in parts that are not too long to read; ends with a sentence where it can. */
-export function paragraphsOf(words) {
+/** What one speaker says without a long pause, in parts that are not too long to read; they end with a sentence if they can. */
+export function paragraphsOf(words, fps) {
   return grouped(words, (paragraph, word) => {
     const last = paragraph.at(-1);
     const isFull = paragraph.length >= PARAGRAPH || (paragraph.length > PARAGRAPH / 2 && SENTENCE_END.test(last.text));
-    return !isFull && word.speaker === last.speaker;
+    return !isFull && word.speaker === last.speaker && word.start - last.end < LONG_PAUSE * fps;
   });
 }
 
