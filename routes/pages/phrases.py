@@ -83,6 +83,9 @@ GATES: dict[str, LazyString] = {
     "tracks that cross a cut": lazy_gettext("tracks that cross a cut"),
 }
 
+#: Bytes, and each a thousand of the one before.
+UNITS = (lazy_gettext("B"), lazy_gettext("kB"), lazy_gettext("MB"), lazy_gettext("GB"), lazy_gettext("TB"))
+
 
 def navigation() -> list[tuple[str, str, str]]:
     """The links of the bar: address, text, and the area that a page belongs to."""
@@ -96,7 +99,7 @@ def navigation() -> list[tuple[str, str, str]]:
     ]
 
 
-def shared_words() -> dict[str, str]:
+def shared_words() -> dict[str, str | list[str]]:
     """The texts that scripts of every page need."""
     return {
         "connection_live": gettext("Live"),
@@ -105,5 +108,6 @@ def shared_words() -> dict[str, str]:
         "notifications_on": gettext("Notifications are on"),
         "notifications_off": gettext("Notifications are off"),
         "run_ended": gettext("Run %(run)s: %(state)s"),
+        "units": [str(unit) for unit in UNITS],
         **{f"state_{state}": str(word) for state, word in STATES.items()},
     }

@@ -9,7 +9,7 @@ from flask_babel import format_datetime, format_decimal
 from markupsafe import Markup
 
 from routes.context import context
-from routes.pages.phrases import GATES, STATE_ICONS, STATES, STEPS
+from routes.pages.phrases import GATES, STATE_ICONS, STATES, STEPS, UNITS
 from workflow_scripts.common.events import printable
 
 
@@ -61,10 +61,10 @@ def size(count: float | None) -> str:
     """Bytes in decimal units: `1.4 GB`."""
     if count is None:
         return "–"
-    value, units = float(count), ["B", "kB", "MB", "GB", "TB"]
-    while value >= 999.5 and len(units) > 1:
-        value, units = value / 1000, units[1:]
-    return f"{number(round(value, 0 if value >= 10 or units[0] == 'B' else 1))} {units[0]}"
+    value, unit = float(count), 0
+    while value >= 999.5 and unit < len(UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{number(round(value, 0 if value >= 10 or not unit else 1))} {UNITS[unit]}"
 
 
 def share(part: float | None) -> str:

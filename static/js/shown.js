@@ -1,4 +1,5 @@
 /** How figures are shown to people, the same as the server shows them. */
+import { words } from "./words.js";
 
 /** Seconds as `0:42` or `1:02:03`. */
 export function duration(seconds) {
@@ -7,6 +8,15 @@ export function duration(seconds) {
   const hours = Math.floor(whole / 3600);
   const minutes = Math.floor(whole / 60) % 60;
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** Bytes in decimal units: `1.4 GB`. */
+export function size(bytes) {
+  let unit = 0;
+  let value = bytes;
+  for (; value >= 999.5 && unit < words.units.length - 1; unit += 1) value /= 1000;
+  const maximumFractionDigits = value >= 10 || !unit ? 0 : 1;
+  return `${value.toLocaleString(document.documentElement.lang, { maximumFractionDigits })} ${words.units[unit]}`;
 }
 
 /** A moment in the browser's time zone and the page's language; the day only where it is not today. */

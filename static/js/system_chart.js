@@ -1,24 +1,17 @@
 /** One chart of the system page, its figure and its table. */
 import uPlot from "/static/vendor/uplot-1.6.32/uPlot.esm.js";
+import { size } from "./shown.js";
 import { filled, words } from "./words.js";
 
 const HEIGHT = 150;
 const language = document.documentElement.lang;
 const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
-const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
-function shownBytes(count) {
-  let unit = 0;
-  let value = count;
-  while (value >= 999.5 && unit < UNITS.length - 1) [value, unit] = [value / 1000, unit + 1];
-  const digits = value >= 10 || unit === 0 ? 0 : 1;
-  return `${value.toLocaleString(language, { maximumFractionDigits: digits })} ${UNITS[unit]}`;
-}
 function shownShare(share) {
   const digits = share >= 0.0995 ? 0 : 1;
   return `${(100 * share).toLocaleString(language, { maximumFractionDigits: digits })} %`;
 }
-const shown = (value, bytes) => (value === null || value === undefined ? "–" : bytes ? shownBytes(value) : shownShare(value));
+const shown = (value, bytes) => (value === null || value === undefined ? "–" : bytes ? size(value) : shownShare(value));
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -96,8 +89,8 @@ function tell(card, data) {
   card.querySelector("[data-value]").textContent = now;
   const note = card.querySelector("[data-note]");
   if (card.dataset.series === "disk") {
-    const free = shownBytes(data.total - data.values.at(-1));
-    note.textContent = filled(words.free, { free, total: shownBytes(data.total) });
+    const free = size(data.total - data.values.at(-1));
+    note.textContent = filled(words.free, { free, total: size(data.total) });
   }
 }
 

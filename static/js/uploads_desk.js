@@ -1,5 +1,5 @@
 /** Uploads on a page: a row for each with progress, pause, and cancel; a few are sent at once, the others wait. */
-import { duration } from "./shown.js";
+import { duration, size } from "./shown.js";
 import { Transfer, forget, unfinished } from "./uploads_transfer.js";
 import { filled, words } from "./words.js";
 
@@ -10,17 +10,6 @@ const BUTTONS = {
   refused: ["resume", "hide"], not_taken: ["hide"], unreadable: ["hide"], whole: ["cancel"], stored: ["hide"],
 };
 const GOING = ["waiting", "sending", "retrying"];
-
-const number = (value, digits) => new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: digits }).format(value);
-
-/** Bytes as people say them. */
-function size(bytes) {
-  const unit = ["B", "kB", "MB", "GB", "TB"];
-  let at = 0;
-  let value = bytes;
-  for (; value >= 999.5 && at < unit.length - 1; at += 1) value /= 1000;
-  return `${number(value, value >= 10 || !at ? 0 : 1)} ${unit[at]}`;
-}
 
 const percentOf = ({ offset }, whole) => `${Math.floor((100 * offset) / whole)} %`;
 
