@@ -65,3 +65,11 @@ def test_what_cannot_be_fetched_is_a_sentence() -> None:
     code, output = ask("fetch", "bse")
     assert code == 2 and "There is no speech model 'bse' to fetch." in output and "Traceback" not in output
     assert ask("import", "/nowhere")[0] == 2
+
+
+def test_the_model_that_comes_with_audio_env_is_listed_verified_and_not_fetched(embedded_model: Path) -> None:
+    base = next(line for line in ask("list")[1].splitlines() if line.startswith("base "))
+    origin = "comes with audio_env: Systran/faster-whisper-base at ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66, MIT"
+    assert base.split(maxsplit=4) == ["base", "148", "MB", "here", origin]
+    assert ask("verify") == (0, f"base: 4 files are what they were ({origin}).\n")
+    assert ask("fetch", "base") == (0, f"base is here already, in {embedded_model}.\n")

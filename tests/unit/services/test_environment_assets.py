@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from services.environments import Environment, find
+from services.environments import Environment, environments, find
 from services.environments.assets import bring, is_whole
 from services.environments.pip import Pip, Stages
 from services.environments.spec import Asset, AssetFile
+from workflow_scripts.common.paths import ROOT
+from workflow_scripts.common.speech_models import EMBEDDED
 
 WEIGHTS = bytes(range(256)) * 10_000
 HALVES = {"one": ("one/net.bin.1", WEIGHTS[:1_700_000]), "two": ("two/net.bin.2", WEIGHTS[1_700_000:])}
@@ -189,3 +191,19 @@ def test_killed_on_the_way_nothing_half_is_in_place_and_the_next_call_completes(
     assert left_in(pip.environment) == [".net.partial"]
     assert bring(pip, ASSET) == "" and is_whole(pip.environment, ASSET)
     assert left_in(pip.environment) == ["net"]
+
+
+def test_what_setup_brings_is_what_transcription_expects_in_the_place_where_it_looks() -> None:
+    audio = find("audio_env")
+    brought = {audio.path / asset.folder: asset.files for asset in audio.assets}
+    for name, model in EMBEDDED.items():
+        files = brought[ROOT / "audio_env" / "share" / "workflow-models" / "whisper" / name]
+        assert {(file.name, file.size, file.sha256) for file in files} == {
+            (file.name, file.size, file.sha256) for file in model.files
+        }
+
+
+def test_the_documents_have_the_sum_of_every_file_that_setup_brings() -> None:
+    text = (ROOT / "docs" / "environments.md").read_text(encoding="utf-8")
+    files = [file for environment in environments() for asset in environment.assets for file in asset.files]
+    assert len(files) == 5 and [file.name for file in files if file.sha256 not in text] == []

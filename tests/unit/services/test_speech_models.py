@@ -15,8 +15,17 @@ import pytest
 
 from services import speech_models
 from services.speech_models import fetch, import_folder, models, verify
+from workflow_scripts.common import speech_models as common_speech_models
 from workflow_scripts.common.errors import PreconditionError, UsageError, WorkflowError
-from workflow_scripts.common.speech_models import RECORD, find_model, models_folder, recorded_files
+from workflow_scripts.common.speech_models import (
+    RECORD,
+    EmbeddedModel,
+    ModelFile,
+    embedded_folder,
+    find_model,
+    models_folder,
+    recorded_files,
+)
 
 CONTENT = {
     "config.json": b'{"lang_ids": [1]}',
@@ -231,6 +240,59 @@ def test_a_change_that_keeps_the_size_is_found_by_verifying(hub: Hub) -> None:
     path.write_bytes(b"X" + path.read_bytes()[1:])
     with pytest.raises(PreconditionError, match=r"model\.bin is not the file that it was"):
         verify("base")
+
+
+def test_a_change_that_keeps_the_size_is_mended_by_fetching(hub: Hub) -> None:
+    get()
+    path = models_folder() / "base" / "model.bin"
+    path.write_bytes(b"X" + path.read_bytes()[1:])
+    get()
+    assert verify("base") and path.read_bytes() == CONTENT["model.bin"]
+
+
+@pytest.fixture
+def embedded(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small model in the place of the one that comes with audio_env."""
+    folder = embedded_folder() / "base"
+    folder.mkdir(parents=True)
+    wanted = {name: data for name, data in CONTENT.items() if name != "README.md"}
+    for name, data in wanted.items():
+        (folder / name).write_bytes(data)
+    files = tuple(ModelFile(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in wanted.items())
+    pins = {"base": EmbeddedModel("Somebody/base at 1", "MIT", files)}
+    for module in (speech_models, common_speech_models):
+        monkeypatch.setattr(module, "EMBEDDED", pins)
+    return folder
+
+
+def test_the_model_of_audio_env_is_here_with_where_it_comes_from_and_is_not_fetched(
+    hub: Hub, embedded: Path
+) -> None:
+    (base,) = (one for one in models() if one.name == "base")
+    size = sum(len(data) for name, data in CONTENT.items() if name != "README.md")
+    assert (base.state, base.size) == ("here", size)
+    assert base.source == "comes with audio_env: Somebody/base at 1, MIT"
+    assert verify("base") == f"base: 4 files are what they were ({base.source})."
+    assert get() == [] and hub.asked == [] and not models_folder().exists()
+
+
+def test_where_the_model_of_audio_env_is_damaged_fetching_puts_another_in_its_place(
+    hub: Hub, embedded: Path
+) -> None:
+    (embedded / "model.bin").write_bytes(bytes(len(CONTENT["model.bin"])))
+    with pytest.raises(PreconditionError, match=r"base is damaged: model\.bin .* Run `scripts/setup audio_env`"):
+        verify("base")
+    get()
+    assert find_model("base") == models_folder() / "base"
+    assert verify("base").endswith(f"(Systran/faster-whisper-base at {REVISION}).")
+
+
+def test_a_folder_imported_under_its_name_takes_the_place_of_the_model_of_audio_env(
+    tmp_path: Path, embedded: Path
+) -> None:
+    brought = write_folder(tmp_path / "stick")
+    import_folder(brought, "base")
+    assert state_of("base") == "here" and verify("base").endswith(f"(imported from {brought}).")
 
 
 def write_folder(folder: Path) -> Path:
