@@ -12,6 +12,7 @@ from debug.gpu_auditing import baseline, indices, models, order, precision, repo
 from debug.gpu_auditing.findings import RULES, Finding
 from debug.gpu_auditing.fixes import fix
 from debug.gpu_auditing.sources import python_files, read
+from debug.gpu_auditing.uses import may_break_a_rule
 from workflow_scripts.common.errors import UsageError
 from workflow_scripts.common.events import printable
 from workflow_scripts.common.gpu_policy import Policy, read_policy
@@ -91,6 +92,8 @@ def findings_in(
     module = read(path, Path(os.path.normpath(path)).as_posix())
     if isinstance(module, Finding):
         return [module]
+    if not may_break_a_rule(module):
+        return []
     try:
         found = [
             *order.look(module, policy, tuple(preparers), every_module),

@@ -8,18 +8,23 @@ from collections.abc import Iterator
 
 from debug.gpu_auditing.findings import Edit, Finding
 from debug.gpu_auditing.names import UNKNOWN, Module, argument
+from debug.gpu_auditing.uses import only_mentioned
 
-#: Calls that ask about a word or show it.
-_QUESTIONS = ("hasattr", "getattr", "print", "startswith", "endswith", "info", "warning", "debug")
+_LOAD = ("torch.load", "torch.serialization.load")
+#: A model on the hub.
+_WHISPER_MODEL = re.compile(r"(?=.*whisper)[\w.-]+/[\w.-]+", re.IGNORECASE)
+_MPS = ("mps", "mps:0")
 
 
 def look(module: Module) -> Iterator[Finding]:
     """What breaks these rules."""
     whisper = _runs_whisper(module)
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Call) and module.called(node.func) == "torch.load":
-            yield from _load(module, node)
-        elif whisper and isinstance(node, ast.Constant) and node.value == "mps" and _is_chosen(module, node):
+    for node in module.nodes:
+        if isinstance(node, ast.Call):
+            made = node.args[0] if module.last_name(node) == "partial" and node.args else node.func
+            if module.called(made) in _LOAD:
+                yield from _load(module, node)
+        elif whisper and isinstance(node, ast.Constant) and node.value in _MPS and _is_chosen(module, node):
             yield module.found("GPU030", node, "MPS is chosen for Whisper, which fails on it: use the CPU.")
 
 
@@ -31,8 +36,10 @@ def _load(module: Module, node: ast.Call) -> Iterator[Finding]:
         yield module.found(
             "GPU040", node, "torch.load without weights_only=True runs what the file says.", _added(module, node)
         )
-    elif (value := module.value(given)) is not UNKNOWN and value is not True:
-        yield module.found("GPU040", node, f"torch.load with weights_only={value} runs what the file says.")
+        return
+    for value in module.values(given):
+        if value is not UNKNOWN and value is not True:
+            yield module.found("GPU040", node, f"torch.load with weights_only={value} runs what the file says.")
 
 
 def _added(module: Module, node: ast.Call) -> Edit | None:
@@ -49,10 +56,17 @@ def _added(module: Module, node: ast.Call) -> Edit | None:
 
 def _runs_whisper(module: Module) -> bool:
     """Whether the file imports a Whisper, or names one of its models."""
-    if any("whisper" in name.lower() for name in module.imports.values()):
-        return True
-    texts = (node.value for node in ast.walk(module.tree) if isinstance(node, ast.Constant))
-    return any(isinstance(text, str) and text.lower().startswith("openai/whisper") for text in texts)
+    for node in module.nodes:
+        match node:
+            case ast.ImportFrom(module=name, names=names):
+                if any("whisper" in one.lower() for one in (name or "", *(alias.name for alias in names))):
+                    return True
+            case ast.Import(names=names):
+                if any("whisper" in alias.name.lower() for alias in names):
+                    return True
+            case ast.Constant(value=str(text)) if _WHISPER_MODEL.fullmatch(text):
+                return True
+    return False
 
 
 def _is_chosen(module: Module, node: ast.Constant) -> bool:
@@ -60,6 +74,5 @@ def _is_chosen(module: Module, node: ast.Constant) -> bool:
     parent = module.parents.get(node)
     if isinstance(parent, ast.IfExp):
         return node is not parent.test
-    if isinstance(parent, ast.Call) and module.called(parent.func).rpartition(".")[2] in _QUESTIONS:
-        return False
-    return isinstance(parent, ast.Return | ast.Assign | ast.AnnAssign | ast.Call | ast.keyword | ast.arguments)
+    takers = ast.Return | ast.Assign | ast.AnnAssign | ast.NamedExpr | ast.BoolOp | ast.Dict | ast.arguments
+    return isinstance(parent, takers | ast.Call | ast.keyword) and not only_mentioned(module, node)

@@ -56,7 +56,7 @@ def apply(module: Module, findings: Sequence[Finding]) -> list[Finding]:
 def _comments(module: Module) -> Iterator[Suppression]:
     """The suppressions of a file: at the end of a line for it, on a line of their own for the next one."""
     for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
-        match = _COMMENT.match(token.string) if token.type == tokenize.COMMENT else None
+        match = _COMMENT.search(token.string) if token.type == tokenize.COMMENT else None
         if match is None:
             continue
         line, column = token.start
