@@ -231,7 +231,7 @@ class Handle:
 
     def _last_heard(self) -> float:
         """Seconds from the start to the last that was heard of a step whose end nobody wrote down."""
-        written = max((path.stat().st_mtime for path in self.files.path.iterdir()), default=time.time())
+        written = max((path.stat().st_mtime for path in self.files.path.glob("*")), default=time.time())
         return max(0.0, time.monotonic() - self._started - max(0.0, time.time() - written))
 
 

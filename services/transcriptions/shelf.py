@@ -196,23 +196,9 @@ class Shelf:
         folder = self.folder / key
         asked = read_object(folder / "request.json")
         try:
-            return None if asked is None else self._told(_asked(key, asked), folder)
+            return None if asked is None else _told(_asked(key, asked), folder)
         except (KeyError, TypeError, ValueError):
             return None
-
-    def _told(self, one: Transcription, folder: Path) -> Transcription:
-        """The same with how it stands, as worker and web process wrote it down."""
-        told = read_object(folder / "state.json") or {}
-        if told:
-            facts = told.pop("facts")
-            one = replace(one, facts=None if facts is None else Facts(**facts))
-        if told and told["round"] == one.round:
-            moments: dict[str, Any] = {name: _moment(told.pop(name)) for name in ("started", "finished")}
-            warnings = tuple(told.pop("warnings"))
-            one = replace(one, **told, **moments, warnings=warnings)
-        unwanted = (read_object(folder / "cancel.json") or {}).get("round") == one.round
-        state: State = "cancelled" if unwanted and one.state == "queued" else one.state
-        return replace(one, state=state, cancelling=unwanted and state == "running")
 
 
 def _asked(key: str, asked: dict[str, Any]) -> Transcription:
@@ -226,6 +212,28 @@ def _asked(key: str, asked: dict[str, Any]) -> Transcription:
         cancelling=False,
         state="queued",
     )
+
+
+def _told(one: Transcription, folder: Path) -> Transcription:
+    """The same with how it stands, as worker and web process wrote it down."""
+    stood = _stood(one, read_object(folder / "state.json") or {})
+    unwanted = (read_object(folder / "cancel.json") or {}).get("round") == one.round
+    state: State = "cancelled" if unwanted and stood.state == "queued" else stood.state
+    return replace(stood, state=state, cancelling=unwanted and state == "running")
+
+
+def _stood(one: Transcription, told: dict[str, Any]) -> Transcription:
+    """The same after what the worker told last; what cannot be understood was not told."""
+    try:
+        facts = told.pop("facts")
+        known = replace(one, facts=None if facts is None else Facts(**facts))
+        if told["round"] != one.round:
+            return known
+        moments: dict[str, Any] = {name: _moment(told.pop(name)) for name in ("started", "finished")}
+        warnings = tuple(told.pop("warnings"))
+        return replace(known, **told, **moments, warnings=warnings)
+    except (KeyError, TypeError, ValueError):
+        return one
 
 
 def _request(folder: Path, *, name: str, size: int, added: str, wish: Wish, round_: int) -> None:

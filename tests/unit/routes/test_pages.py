@@ -9,7 +9,7 @@ import pytest
 
 from routes.pages.frame import LANGUAGES
 
-PAGES = ("/", "/history", "/system", "/settings", "/docs")
+PAGES = ("/", "/transcribe", "/history", "/system", "/settings", "/docs")
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
