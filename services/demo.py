@@ -76,7 +76,7 @@ def _compare(truth: SampleVideo, videos: Sequence[VideoStatus]) -> list[Check]:
         found.delivered(end).is_file() for end in (".csv", "_audio.json", "_tracking.json")
     ):
         return [Check(truth.name, "results", "3 files", "missing", False)]
-    words = [_words(truth, found)] if found.delivered("_transcript.json").is_file() else []
+    words = [words_check(truth, found)] if found.delivered("_transcript.json").is_file() else []
     return [_shots(truth, found), _speakers(truth, found), *words, _faces(truth, found)]
 
 
@@ -101,7 +101,8 @@ def _speakers(truth: SampleVideo, video: Video) -> Check:
     return Check(truth.name, "speakers", there, found, len(audio.speakers) == (truth.speakers or 0))
 
 
-def _words(truth: SampleVideo, video: Video) -> Check:
+def words_check(truth: SampleVideo, video: Video) -> Check:
+    """Whether every name that is spoken was recognised, and nothing where nobody speaks."""
     words = read_transcript(video.delivered("_transcript.json")).words
     text = " ".join(word.text.strip() for word in words)
     heard = [name for name in truth.names if name in text]

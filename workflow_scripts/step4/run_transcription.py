@@ -4,8 +4,9 @@ Listens where a voice activity detector hears speech, recognises that with Whisp
 silence, noise and music, and writes docs/<stem>_transcript.json, .srt, .vtt and .txt. Each word gets the speaker of
 STEP4's turns; where those come or change later, the words are joined to them anew without being recognised again.
 
-The model is one by name, fetched before with `scripts/workflow models fetch base`, or a folder. Computes on CUDA
-where that can be used, else on the CPU; half precision only where the device has it.
+The model is one by name, or a folder: `base` comes with audio_env, others are fetched before with
+`scripts/workflow models fetch`. Computes on CUDA where that can be used, else on the CPU; half precision only where
+the device has it.
 """
 
 from __future__ import annotations
