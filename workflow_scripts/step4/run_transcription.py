@@ -55,7 +55,7 @@ class RunTranscription(VideoStep):
 
     key = "STEP4B"
     name = "run_transcription"
-    version = "1"
+    version = "2"
     config = "step4b_transcription.json"
     delivers = tuple(SUFFIXES.values())
     parameters = PARAMETERS

@@ -6,7 +6,7 @@ import ctypes
 import logging
 import sysconfig
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,11 @@ from workflow_scripts.common.errors import DeviceFault, PreconditionError
 from workflow_scripts.step4.engine import SAMPLE_RATE, Waveform
 from workflow_scripts.step4.transcription_engine import WINDOW_SECONDS, compute_type_for
 from workflow_scripts.step4.transcription_parameters import Recognition
+from workflow_scripts.step4.transcription_words import without_echo
 
 logging.getLogger("faster_whisper").setLevel(logging.WARNING)
+EARLY_SECONDS = 0.7
+"""A window ends sooner than this after its last word; where more is left, text may be missing."""
 _WINDOW_SAMPLES = round(WINDOW_SECONDS * SAMPLE_RATE)
 
 
@@ -79,7 +82,8 @@ class FasterWhisper:
         """As `Recognizer.recognise`.
 
         A window by itself is decoded anew at higher temperatures until its text is neither unsure nor repeats
-        itself; of several at once, those whose text is get the same afterwards.
+        itself, and decoding goes on where its text ends early. Of several at once, those whose text is unsure,
+        repeats itself or ends early are decoded by themselves afterwards.
         """
         for first in range(0, len(windows), batch_size):
             some = windows[first : first + batch_size]
@@ -96,7 +100,7 @@ class FasterWhisper:
                 compression_ratio_threshold=how.compression,
                 **_options(language, how),
             )
-            return tuple(_spoken(segment, 0.0) for segment in segments)
+            return tuple(_without_echoes(segments))
 
     def _together(self, windows: Sequence[Waveform], language: str, how: Recognition) -> list[Any]:
         """What is said in each, None where that is to be decoded anew; each window takes a place of 30 s."""
@@ -118,7 +122,10 @@ class FasterWhisper:
             for segment in segments:
                 place = min(len(windows) - 1, int(segment.seek / self._model.frames_per_second / WINDOW_SECONDS))
                 found[place].append(_spoken(segment, place * WINDOW_SECONDS))
-        return [None if any(_doubtful(one, how) for one in spoken) else tuple(spoken) for spoken in found]
+        return [
+            None if _ends_early(spoken, window) or any(_doubtful(one, how) for one in spoken) else tuple(spoken)
+            for spoken, window in zip(found, windows, strict=True)
+        ]
 
 
 def load_installed_cublas() -> None:
@@ -142,6 +149,23 @@ def _options(language: str, how: Recognition) -> dict[str, Any]:
         "word_timestamps": True,
         "condition_on_previous_text": False,
     }
+
+
+def _without_echoes(segments: Iterable[Any]) -> Iterator[Spoken]:
+    """The segments of a window, of which decoding may have gone on in its midst."""
+    before: Any = None
+    for segment in segments:
+        one = _spoken(segment, 0.0)
+        if before is not None and segment.seek != before.seek:
+            one = without_echo(_spoken(before, 0.0).words[-1] if before.words else None, one)
+        before = segment
+        if one.text:
+            yield one
+
+
+def _ends_early(spoken: Sequence[Spoken], window: Waveform) -> bool:
+    """Whether the text ends well before the window does: what follows has not been decoded."""
+    return len(window) / SAMPLE_RATE - max((one.end for one in spoken), default=0.0) > EARLY_SECONDS
 
 
 def _doubtful(one: Spoken, how: Recognition) -> bool:

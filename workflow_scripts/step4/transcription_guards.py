@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from workflow_scripts.common.artifacts.transcripts import Spoken
 from workflow_scripts.step4.mel import FRAME_RATE
 from workflow_scripts.step4.transcription_parameters import Recognition
+from workflow_scripts.step4.transcription_words import plain
 
 NO_SPEECH = "no speech is heard there"
 UNSURE = "unsure, and probably no speech"
@@ -64,7 +65,7 @@ class Guard:
 
     def _doubt(self, one: Spoken) -> str | None:
         """Why a segment is not believed; None where it is."""
-        if not _plain(one.text):
+        if not plain(one.text):
             return NO_SPEECH
         if one.no_speech > self.how.no_speech and one.log_probability < self.how.log_probability:
             return UNSURE
@@ -74,7 +75,7 @@ class Guard:
             return TOO_FAST
         if self.speech is not None and heard_share(self.speech, one.start, one.end) < LEAST_HEARD:
             return NO_SPEECH
-        return AGAIN if self._is_again(_plain(one.text)) else None
+        return AGAIN if self._is_again(plain(one.text)) else None
 
     def _is_again(self, text: str) -> bool:
         self._times = self._times + 1 if text == self._last else 1
@@ -89,8 +90,3 @@ def heard_share(speech: NDArray[np.bool_], start: float, end: float) -> float:
     first = round(start * FRAME_RATE)
     heard = int(speech[max(0, first - margin) : first + length + margin].sum())
     return min(1.0, heard / length)
-
-
-def _plain(text: str) -> str:
-    """A text by its letters and figures alone."""
-    return "".join(sign for sign in text.casefold() if sign.isalnum())

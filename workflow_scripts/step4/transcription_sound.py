@@ -5,14 +5,13 @@ The same for a video's sound and for any sound file; segments are told as they c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow_scripts.common.artifacts.transcripts import Spoken, Transcript, Word
+from workflow_scripts.common.artifacts.transcripts import Spoken, Transcript
 from workflow_scripts.step4.engine import SAMPLE_RATE, Sound, Waveform
 from workflow_scripts.step4.mel import FRAME_RATE
 from workflow_scripts.step4.model_files import silero_file
@@ -22,6 +21,7 @@ from workflow_scripts.step4.transcription_guards import Guard
 from workflow_scripts.step4.transcription_parameters import Recognition
 from workflow_scripts.step4.transcription_recognised import Recognised
 from workflow_scripts.step4.transcription_windows import Span, heard_speech, whole_windows, windows_of
+from workflow_scripts.step4.transcription_words import on_clock
 from workflow_scripts.step4.voice_activity import VoiceActivity
 
 _FRAME_SAMPLES = SAMPLE_RATE // FRAME_RATE
@@ -56,7 +56,8 @@ def transcribe(
     guard = Guard(how, speech)
     segments: list[Spoken] = []
     for window, found in _recognised(sound, windows, recognizer, language, how, batch_size):
-        for one in guard.believed(_on_clock(found, window, duration)):
+        begin, end = window[0] / FRAME_RATE, min(window[1] / FRAME_RATE, duration)
+        for one in guard.believed(on_clock(found, begin, end, speech)):
             segments.append(one)
             tell(one)
         progress(window[1] / FRAME_RATE)
@@ -100,21 +101,6 @@ def _spread(windows: Sequence[Span]) -> list[Span]:
     """A few windows from beginning to end."""
     count = min(LANGUAGE_WINDOWS, len(windows))
     return [windows[place * len(windows) // count] for place in range(count)]
-
-
-def _on_clock(segments: Iterable[Spoken], window: Span, duration: float) -> Iterator[Spoken]:
-    """The segments of a window in seconds of the sound, their words in order and within the window."""
-    begin, end = window[0] / FRAME_RATE, min(window[1] / FRAME_RATE, duration)
-    before = begin
-    for one in segments:
-        words = []
-        for word in one.words:
-            start = min(max(begin + word.start, before), end)
-            words.append(Word(start, min(max(begin + word.end, start), end), word.text, word.probability))
-            before = start
-        first = words[0].start if words else min(begin + one.start, end)
-        last = max((word.end for word in words), default=min(begin + one.end, end))
-        yield replace(one, start=first, end=max(first, last), words=tuple(words))
 
 
 def _covered(speech: NDArray[np.bool_] | None, segments: Sequence[Spoken]) -> float | None:

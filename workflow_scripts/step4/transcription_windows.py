@@ -14,8 +14,8 @@ Span = tuple[int, int]
 
 SHORTEST_SPEECH_SECONDS = 0.2
 """Shorter stretches are clicks and coughs."""
-PADDING_SECONDS = 0.3
-"""What is heard before and after speech besides: first and last sounds are soft."""
+PADDING_SECONDS = 0.4
+"""What is heard before and after speech besides: first and last sounds are soft (faster-whisper's own figure)."""
 LONGEST_PAUSE_SECONDS = 5.0
 """A longer pause between two stretches of speech is not heard at all: in it, text would be invented."""
 
