@@ -108,7 +108,12 @@ def findings_in(
 
 def _mend(files: Sequence[Path], look: Callable[[Path], list[Finding]]) -> None:
     for path in files:
-        if count := fix(path, look):
+        try:
+            count = fix(path, look)
+        except OSError as error:
+            print(printable(f"{path}: not mended: {error.strerror}."), file=sys.stderr)
+            continue
+        if count:
             print(printable(f"{path}: {count} mended."), file=sys.stderr)
 
 

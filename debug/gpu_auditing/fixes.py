@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import re
 import shutil
 import tokenize
@@ -25,7 +26,14 @@ def fix(path: Path, find: Callable[[Path], list[Finding]]) -> int:
     Args:
         path: the file.
         find: the findings in a file, those that are suppressed left out.
+
+    Raises:
+        OSError: the file cannot be written, or is marked as one that is not to be.
     """
+    if not any(finding.edit for finding in find(path)):
+        return 0
+    if not path.stat().st_mode & 0o222:
+        raise PermissionError(errno.EACCES, "it is read-only", str(path))
     with path.open("rb") as stream:
         encoding = tokenize.detect_encoding(stream.readline)[0]
     before = path.read_bytes()
@@ -60,7 +68,7 @@ def _apart(edits: Iterable[Edit]) -> list[Edit]:
 def _edited(text: str, edits: Iterable[Edit]) -> str:
     """A text with edits made, those further down first; new lines end as the others do."""
     rows = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)  # as Python counts: a form feed ends no line
-    end = "\r\n" if rows and rows[0].endswith("\r\n") else "\n"
+    end = rows[0][len(rows[0].rstrip("\r\n")) :] or "\n" if rows else "\n"
     for edit in edits:
         head = rows[edit.line - 1].encode()[: edit.column].decode()
         tail = rows[edit.end_line - 1].encode()[edit.end_column :].decode()

@@ -37,9 +37,9 @@ def _load(module: Module, node: ast.Call) -> Iterator[Finding]:
             "GPU040", node, "torch.load without weights_only=True runs what the file says.", _added(module, node)
         )
         return
-    for value in module.values(given):
-        if value is not UNKNOWN and value is not True:
-            yield module.found("GPU040", node, f"torch.load with weights_only={value} runs what the file says.")
+    wrong = [value for value in module.values(given) if value is not UNKNOWN and value is not True]
+    if wrong:
+        yield module.found("GPU040", node, f"torch.load with weights_only={wrong[0]} runs what the file says.")
 
 
 def _added(module: Module, node: ast.Call) -> Edit | None:

@@ -22,6 +22,9 @@ _ENVIRONMENT = "pyvenv.cfg"
 def python_files(paths: Iterable[Path]) -> Iterator[Path]:
     """Every Python file once, folders in order of names; links to folders are not followed.
 
+    Virtual environments are left out unless they are named themselves. A folder that cannot be read comes out
+    itself: reading it says why.
+
     Raises:
         UsageError: there is no such path.
     """
@@ -29,6 +32,8 @@ def python_files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path}: there is no such file or folder.")
+        if not (path.is_file() or path.is_dir()):
+            raise UsageError(f"{path}: this is neither a file nor a folder.")
         for file in [path] if path.is_file() else _below(path):
             real = file.resolve()
             if real not in seen:
@@ -37,8 +42,9 @@ def python_files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        if _ENVIRONMENT in names:
+    closed: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
+        if _ENVIRONMENT in names and Path(place) != folder:
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if name not in SKIPPED)
@@ -46,6 +52,7 @@ def _below(folder: Path) -> Iterator[Path]:
             path = Path(place, name)
             if name.endswith((".py", ".pyw")) and path.is_file():
                 yield path
+    yield from closed
 
 
 def read(path: Path, shown: str) -> Module | Finding:

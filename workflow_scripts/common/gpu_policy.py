@@ -22,6 +22,7 @@ _BUS = re.compile(
     r"(?::(?P<device>[0-9a-f]{1,2})(?:\.(?P<function>[0-7]))?)?"
 )
 _BUS_PARTS = ("domain", "bus", "device", "function")
+_EXAMPLES = {"names": "*RTX 3090*", "uuids": "GPU-0a1b2c3d", "buses": "01", "visible": "1"}
 _UUID = re.compile(r"(gpu|mig)-[0-9a-f][0-9a-f/-]*|mig-gpu-[0-9a-f/-]+")
 
 
@@ -68,7 +69,7 @@ class Selection:
         """For each list that is not empty the entry that matches, None where none does."""
         found: dict[str, str | None] = {}
         if self.names:
-            found["name"] = next((one for one in self.names if fnmatchcase(gpu.name.lower(), one)), None)
+            found["name"] = next((one for one in self.names if is_called(gpu, one)), None)
         if self.uuids:
             own = (gpu.uuid.lower(), gpu.part_of.lower())
             found["UUID"] = next((one for one in self.uuids if any(u.startswith(one) for u in own)), None)
@@ -113,6 +114,12 @@ class Policy:
         return ""
 
 
+def is_called(gpu: Gpu, pattern: str) -> bool:
+    """Whether a GPU's name is that of a pattern in lower case; one without `*` and `?` is a part of the name."""
+    name = gpu.name.lower()
+    return fnmatchcase(name, pattern) if re.search(r"[*?]", pattern) else pattern in name
+
+
 def same_place(wanted: str, bus: str) -> bool:
     """Whether a PCI address, full or in part, means the place of a GPU."""
     asked, there = _BUS.fullmatch(wanted.lower()), _BUS.fullmatch(bus.lower())
@@ -135,7 +142,7 @@ def read_policy(path: Path | None = None) -> Policy:
     """
     path = path or policy_path()
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path.name}: the GPU policy cannot be read ({error}).") from error
     return _Reader(path).policy(data)
@@ -194,7 +201,7 @@ class _Reader:
     def _texts(self, table: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
         value = table.get(name, [])
         if not isinstance(value, list) or not all(isinstance(one, str) and one.strip() for one in value):
-            raise self._error(f"{where} {name} must be a list of texts", 'For example ["01"].')
+            raise self._error(f"{where} {name} must be a list of texts", f'For example ["{_EXAMPLES[name]}"].')
         return tuple(one.strip() for one in value)
 
     def _text(self, value: Any, name: str) -> str:

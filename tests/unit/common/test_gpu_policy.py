@@ -87,6 +87,26 @@ def test_what_a_process_gets_on_that_machine(visible: str | None, state: str, gi
     assert bool(choice.why) == (state == "blocked")
 
 
+@pytest.mark.parametrize(
+    "pattern", ["RTX 5060 Ti", "rtx 5060", "*5060*", "NVIDIA GeForce RTX 5060 Ti", "*RTX ?060 Ti"]
+)
+def test_a_name_is_a_pattern_or_a_part_of_the_name(pattern: str) -> None:
+    gpu = Gpu(0, "NVIDIA GeForce RTX 5060 Ti")
+    assert "is forbidden by its name" in Policy(forbidden=Selection(names=(pattern.lower(),))).objection(gpu)
+
+
+@pytest.mark.parametrize("pattern", ["RTX 5060 Ti*", "RTX 3090", "[R]TX", "5060 Ti Super"])
+def test_another_name_does_not_forbid(pattern: str) -> None:
+    gpu = Gpu(0, "NVIDIA GeForce RTX 5060 Ti")
+    assert Policy(forbidden=Selection(names=(pattern.lower(),))).objection(gpu) == ""
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_bytes(b"\xef\xbb\xbfnone_allowed = 'refuse'\r\n")
+    assert read_policy(path).none_allowed == "refuse"
+
+
 def test_without_the_3090_the_sentence_names_each_gpu_and_why_not() -> None:
     choice = choose(read_policy(SEED), Inventory((TI, TWIN)), None)
     assert choice.gpu is None and choice.why == (

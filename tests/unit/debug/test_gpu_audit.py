@@ -8,6 +8,7 @@ import re
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,13 @@ def test_a_rule_finds_the_marked_lines_and_no_others(case: Path, tmp_path: Path)
     assert [(one.line, one.rule) for one in audit(tmp_path, text)] == marked
     assert bool(marked) == case.stem.startswith("bad")
     assert {rule for _, rule in marked} <= {case.parent.name}
+
+
+@pytest.mark.parametrize("case", sorted(CASES.glob("programs/*.txt")), ids=lambda path: path.stem)
+def test_in_a_program_the_marked_lines_are_found_and_no_others(case: Path, tmp_path: Path) -> None:
+    text = case.read_text(encoding="utf-8")
+    marked = [(number, rule) for number, line in enumerate(text.split("\n"), 1) for rule in MARK.findall(line)]
+    assert sorted((one.line, one.rule) for one in audit(tmp_path, text)) == sorted(marked)
 
 
 def test_every_rule_has_cases_both_ways() -> None:
@@ -145,6 +153,43 @@ def test_loops_of_links_environments_and_hidden_names_do_no_harm(
     assert len(found) == 3 and {one["rule"] for one in found} == {"GPU010"}
     assert run(tmp_path) == 1
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_a_virtual_environment_is_read_where_it_is_named(tmp_path: Path) -> None:
+    own = tmp_path / "env"
+    own.mkdir()
+    (own / "pyvenv.cfg").touch()
+    written(own, BAD)
+    assert run(own) == 1
+    assert run(tmp_path) == 0
+
+
+def test_what_is_neither_file_nor_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert run(tmp_path / "pipe") == 2
+    assert "pipe: this is neither a file nor a folder" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_read_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    scan = os.scandir
+
+    def refuse(path: str) -> object:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(closed))
+        return scan(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    assert run(tmp_path) == 1
+
+
+def test_names_that_stand_for_each_other_or_grow_without_end_take_no_time(tmp_path: Path) -> None:
+    growing = "\n".join(f"x{number} = x{number - 1} + x{number - 1}" for number in range(1, 200))
+    text = f'import torch\na = b\nb = a\nx0 = "cuda"\n{growing}\nc = f"{{x199}}" + "%999999999d" % 1\n'
+    begin = time.process_time()
+    assert rules(tmp_path, f"{text}torch.cuda.set_device(a)\ntorch.cuda.set_device(x199)\n") == []
+    assert time.process_time() - begin < 2
 
 
 # reports and exit codes
@@ -269,6 +314,32 @@ def test_an_older_backup_is_not_overwritten(tmp_path: Path) -> None:
     written(tmp_path, "older", "x.py.bak")
     assert run(path, "--fix") == 0
     assert (tmp_path / "x.py.bak").read_text() == "older" and (tmp_path / "x.py.bak1").read_text() == BAD
+
+
+def test_a_read_only_file_is_left_as_it_is_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, BAD)
+    path.chmod(0o444)
+    assert run(tmp_path, "--fix") == 1
+    assert path.read_text() == BAD and list(tmp_path.iterdir()) == [path]
+    assert "x.py: not mended: it is read-only." in capsys.readouterr().err
+
+
+def test_files_that_are_no_python_do_not_stop_the_others_from_being_mended(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_bytes(b"# coding: nonsense\nd = 'cuda:1'\n")
+    (tmp_path / "b.py").write_bytes(b"import torch\0")
+    written(tmp_path, BAD)
+    assert run(tmp_path, "--fix") == 1
+    assert "cuda:0" in (tmp_path / "x.py").read_text()
+    assert sorted(path.name for path in tmp_path.glob("*.bak")) == ["x.py.bak"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1"])
+def test_a_mark_at_the_beginning_and_another_encoding_stay(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "x.py"
+    path.write_bytes(f"# coding: {encoding.removesuffix('-sig')}\né = 'cuda:1'\n".encode(encoding))
+    assert run(path, "--fix") == 0
+    assert path.read_bytes().decode(encoding).endswith('é = "cuda:0"\n')
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf") == (encoding == "utf-8-sig")
 
 
 def test_what_is_suppressed_or_made_of_constants_is_not_mended(tmp_path: Path) -> None:
