@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cli.bench_audio import measure_audio
+from cli.bench_transcripts import measure_transcripts
 from cli.sentences import SentenceGroup
 from cli.tables import report_lines, table
 from services import workflow
@@ -30,7 +31,7 @@ DEFAULT_FOLDER = ROOT / "demo-bench"
 
 @click.group(cls=SentenceGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Measure: the pipeline on real videos, its memory against length, its shots and speakers against the truth."""
+    """Measure: the pipeline on real videos, its memory, its shots, speakers and words against the truth."""
 
 
 @main.command("corpus")
@@ -157,6 +158,7 @@ def measure_transitions(folder: Path) -> None:
 
 
 main.add_command(measure_audio)
+main.add_command(measure_transcripts)
 
 
 def _made_up_cells(counts: Counts, made: int) -> list[str]:

@@ -51,7 +51,7 @@ def load_sound_truths(folder: Path) -> list[SoundTruth]:
         UsageError: there are none.
         ArtifactError: an RTTM or UEM file is garbled.
     """
-    sounds = sorted(path for path in folder.iterdir() if _is_sound(path))
+    sounds = sorted(path for path in folder.iterdir() if is_sound(path))
     found: dict[Path, SoundTruth] = {}
     for rttm in sorted(folder.glob("*.rttm")):
         turns = _by_recording(rttm, _turn)
@@ -69,7 +69,8 @@ def load_sound_truths(folder: Path) -> list[SoundTruth]:
     return [found[path] for path in sorted(found)]
 
 
-def _is_sound(path: Path) -> bool:
+def is_sound(path: Path) -> bool:
+    """Whether a name is that of a sound or video."""
     return path.suffix.lower() in SOUND_SUFFIXES or is_video_name(path.name)
 
 

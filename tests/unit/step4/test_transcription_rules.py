@@ -44,7 +44,7 @@ def windows(speech: np.ndarray) -> list[tuple[float, float]]:
 
 # ------------------------------------------------------------------------------------------------ windows
 def test_neighbouring_speech_shares_a_window_and_long_silence_is_in_none() -> None:
-    assert windows(mask(100, (10, 12), (14, 20), (60, 61))) == [(9.7, 20.3), (59.7, 61.3)]
+    assert windows(mask(100, (10, 12), (14, 20), (60, 61))) == [(9.6, 20.4), (59.6, 61.4)]
 
 
 def test_a_window_is_never_longer_than_the_model_hears() -> None:
