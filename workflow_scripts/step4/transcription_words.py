@@ -36,20 +36,16 @@ def on_clock(
     Args:
         speech: where speech is heard, bool `(frames,)` on 10 ms frames; None where nobody listened.
     """
-    before = begin
-    for one in segments:
-        words = []
-        for word in one.words:
-            start = min(max(begin + word.start, before), end)
-            words.append(replace(word, start=start, end=min(max(begin + word.end, start), end)))
-            before = start
-        if speech is not None:
-            words = to_the_end([within_speech(word, speech) for word in words], speech)
-        words = with_time(words)
-        before = max(before, words[-1].start if words else begin)
-        first = words[0].start if words else min(begin + one.start, end)
-        last = max((word.end for word in words), default=min(begin + one.end, end))
-        yield replace(one, start=first, end=max(first, last), words=tuple(words))
+    said = list(segments)
+    words = _in_order([word for one in said for word in one.words], begin, end)
+    if speech is not None:
+        words = to_the_end([within_speech(word, speech) for word in words], speech)
+    rest = iter(with_time(words))
+    for one in said:
+        own = tuple(next(rest) for _ in one.words)
+        first = own[0].start if own else min(begin + one.start, end)
+        last = max((word.end for word in own), default=min(begin + one.end, end))
+        yield replace(one, start=first, end=max(first, last), words=own)
 
 
 def within_speech(word: Word, speech: NDArray[np.bool_]) -> Word:
@@ -114,6 +110,17 @@ def without_echo(before: Word | None, segment: Spoken) -> Spoken:
 def plain(text: str) -> str:
     """A text by its letters and figures alone."""
     return "".join(sign for sign in text.casefold() if sign.isalnum())
+
+
+def _in_order(words: Iterable[Word], begin: float, end: float) -> list[Word]:
+    """The words of a window on the clock, each beginning where or after the one before ends."""
+    found: list[Word] = []
+    for word in words:
+        start = min(max(begin + word.start, found[-1].start if found else begin), end)
+        if found and found[-1].end > start:
+            found[-1] = replace(found[-1], end=start)
+        found.append(replace(word, start=start, end=min(max(begin + word.end, start), end)))
+    return found
 
 
 def _timeless(word: Word) -> bool:
