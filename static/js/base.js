@@ -1,4 +1,5 @@
 /** What every page does: connection state, local times, notices that can be closed, notifications of ended runs. */
+import "./parts.js";
 import { moment } from "./shown.js";
 import { filled, words } from "./words.js";
 import "./progress.js";

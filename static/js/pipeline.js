@@ -1,5 +1,5 @@
 /** The pipeline page: projects and steps follow the work, ticks outlive what is fetched anew, keys do everything. */
-import { throttled } from "./project_matrix.js";
+import { throttled } from "./parts.js";
 import { clearSequence, sequence, toggleNumber } from "./sequence.js";
 import { duration } from "./shown.js";
 import { filled, words } from "./words.js";

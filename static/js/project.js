@@ -1,5 +1,6 @@
 /** The project page: the matrix follows the work; a cell opens the panel with its reason. */
-import { grid, keepDetails, patches, throttled } from "./project_matrix.js";
+import { keepDetails, throttled } from "./parts.js";
+import { grid, patches } from "./project_matrix.js";
 
 const matrix = document.getElementById("matrix");
 const panel = document.getElementById("panel");

@@ -60,44 +60,6 @@ export function grid(root) {
   return { enter };
 }
 
-/**
- * A function that calls another at once, then again at most every `ms` while it is asked to.
- *
- * @param {function(): void} call
- * @param {function(): number} ms
- */
-export function throttled(call, ms) {
-  let waits = false;
-  let again = false;
-  const run = () => {
-    if (waits) {
-      again = true;
-      return;
-    }
-    waits = true;
-    again = false;
-    call();
-    setTimeout(() => {
-      waits = false;
-      if (again) run();
-    }, ms());
-  };
-  return run;
-}
-
-/** Keep what is unfolded over a swap: elements with an id. */
-export function keepDetails() {
-  let open = [];
-  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-    open = [...detail.target.querySelectorAll("details[open][id]")].map((one) => one.id);
-  });
-  document.addEventListener("htmx:afterSwap", ({ detail }) => {
-    for (const id of open) {
-      const one = detail.target.querySelector(`#${CSS.escape(id)}`);
-      if (one) one.open = true;
-    }
-  });
-}
 
 /**
  * Replace only the rows of a large table that have changed: the rest keeps focus, selection and the browser's time.

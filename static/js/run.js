@@ -1,7 +1,8 @@
 /** The run page: table, step run and events follow the run; a cell shows its step run beside its log. */
 import { LogView } from "./log.js";
 import { copied } from "./log_copy.js";
-import { grid, keepDetails, throttled } from "./project_matrix.js";
+import { keepDetails, throttled } from "./parts.js";
+import { grid } from "./project_matrix.js";
 
 const table = document.getElementById("table");
 const chosen = document.getElementById("chosen");

@@ -82,6 +82,18 @@ def running_videos(events: Path) -> int:
     return sum(line["event"] == "video" and line["state"] == "running" for line in lines)
 
 
+TINY_WHISPER = ROOT / "tests" / "unit" / "step4" / "tiny_whisper.py"
+_BUILD = "import runpy, sys, pathlib; runpy.run_path(sys.argv[1])['build'](pathlib.Path(sys.argv[2]))"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A speech model of a megabyte that says one sentence over anything, as somebody may bring it."""
+    folder = tmp_path_factory.mktemp("brought") / "tiny"
+    subprocess.run([str(python_of("audio_env")), "-c", _BUILD, str(TINY_WHISPER), str(folder)], check=True)
+    return folder
+
+
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     """A shell in a data folder of its own."""

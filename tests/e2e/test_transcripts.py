@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from services.environments import python_of
 from services.sample import SampleShot, SampleVideo, speech_file, write_sample
 from workflow_scripts.common.artifacts.transcripts import read_transcript
 from workflow_scripts.common.paths import ROOT
@@ -18,15 +17,6 @@ from workflow_scripts.common.paths import ROOT
 pytestmark = pytest.mark.timeout(600)
 
 VIDEO = SampleVideo("Été .mkv", Fraction(25), (SampleShot(100, "face close"), SampleShot(100, "hills")), 1)
-BUILDER = ROOT / "tests" / "unit" / "step4" / "tiny_whisper.py"
-CODE = "import runpy, sys, pathlib; runpy.run_path(sys.argv[1])['build'](pathlib.Path(sys.argv[2]))"
-
-
-def bring_model(folder: Path) -> Path:
-    """A tiny model, as somebody may bring it from another machine."""
-    command = [str(python_of("audio_env")), "-c", CODE, str(BUILDER), str(folder)]
-    subprocess.run(command, check=True)
-    return folder
 
 
 def left_out(shell: Any) -> str:
@@ -34,14 +24,13 @@ def left_out(shell: Any) -> str:
     return str(shell.workflow("run", "--dry-run").stdout)
 
 
-def test_a_run_with_a_model_delivers_a_transcript_with_speakers(shell: Any, tmp_path: Path) -> None:
+def test_a_run_with_a_model_delivers_a_transcript_with_speakers(shell: Any, tiny_model: Path) -> None:
     write_sample(shell.data / "inbox" / "Court.zip", (VIDEO,))
-    model = bring_model(tmp_path / "brought")
     what_to_do = "Run `scripts/setup audio_env` or `scripts/workflow models fetch base`."
     assert f"STEP4B: It is left out. The speech model base is not here. {what_to_do}" in left_out(shell)
     refused = shell.workflow("run", "--steps", "4b")
     assert refused.returncode == 3 and what_to_do in refused.stderr
-    assert shell.workflow("models", "import", str(model), "--name", "base").returncode == 0
+    assert shell.workflow("models", "import", str(tiny_model), "--name", "base").returncode == 0
     run = shell.workflow("run")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "Initialisation Whisper base sur cpu" in run.stdout

@@ -1,5 +1,6 @@
 /** One transcription: words as they come, lit up while they are heard; its sound, its state. */
 import { copied } from "../log_copy.js";
+import { throttled } from "../parts.js";
 import { inFrames, paragraphsOf } from "../said/phrases.js";
 import { Transcript } from "../said/transcript.js";
 import { duration } from "../shown.js";
@@ -8,6 +9,7 @@ import { filled, words } from "../words.js";
 /** Frames a second: words are placed to a hundredth. */
 const FPS = 100;
 const AGAIN_MS = 1000;
+const SOON_MS = 700;
 const byId = (id) => document.getElementById(id);
 const { key } = byId("one").dataset;
 const address = `/api/transcriptions/${key}`;
@@ -19,6 +21,8 @@ const clock = {
   address: (frame) => `#t=${(frame / FPS).toFixed(2)}`,
 };
 const transcript = new Transcript(byId("text"), clock, (frame) => go(frame / FPS));
+
+const refresh = throttled(() => htmx.trigger(state, "refresh"), () => SOON_MS);
 
 /** Say something in a place, or nothing. */
 function say(place, text) {
@@ -70,8 +74,9 @@ function tellText() {
 
 document.addEventListener("workflow:event", ({ detail }) => {
   if (detail.kind !== "transcription") return;
-  state.dispatchEvent(new Event("changed"));
-  if (detail.data.key === key && !detail.data.removed) look();
+  const isOurs = detail.data.key === key;
+  if (isOurs || state.querySelector(".badge[data-state=queued]")) refresh(); // others before it count too
+  if (isOurs && !detail.data.removed) look();
 });
 document.addEventListener("htmx:afterSwap", ({ target }) => target === state && tellText());
 copy.addEventListener("click", () => copied(copy, textOf()));

@@ -62,7 +62,17 @@ def test_no_page_is_wider_than_a_phone(page: Any, dashboard: Any, world: Any, la
     page.set_viewport_size(PHONE)
     project = f"/projects/{key_of(world.troubled)}"
     video = f"{project}/videos/{key_of('été 100%  .mp4')}"
-    addresses = ("/", "/history", "/system", "/settings", "/docs", project, f"/runs/{world.failed_run}", video)
+    addresses = (
+        "/",
+        "/transcribe",
+        "/history",
+        "/system",
+        "/settings",
+        "/docs",
+        project,
+        f"/runs/{world.failed_run}",
+        video,
+    )
     for address in addresses:
         page.goto(address)
         page.wait_for_load_state("load")

@@ -11,7 +11,7 @@ import pytest
 from services.database import Database
 from services.runs import NewEvent, PlannedStep, RunRequest, Runs
 
-PAGES = ("/", "/history", "/system", "/settings", "/docs")
+PAGES = ("/", "/transcribe", "/history", "/system", "/settings", "/docs")
 FOLLOW = """() => {
     document.body.dataset.seen = "";
     document.addEventListener("workflow:event", ({ detail }) => {
