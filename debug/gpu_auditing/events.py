@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 from debug.gpu_auditing.names import Function, Module, imported_by_call, within
-from debug.gpu_auditing.uses import FRAMEWORKS
+from debug.gpu_auditing.sources import read
+from debug.gpu_auditing.uses import FRAMEWORKS, may_break_a_rule
 
 ORDER, VISIBLE = "CUDA_DEVICE_ORDER", "CUDA_VISIBLE_DEVICES"
 #: What is read once, when torch is imported or CUDA begins.
 READ_EARLY = (ORDER, VISIBLE, "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF")
+Kind = Literal["import", "set", "prepared"]
+#: How far imports of files are followed, and up to which folder above they are looked for.
+_DEPTH = 2
+_LEVELS = 4
 #: Calls that give a variable of this process a value.
 _SETTERS = ("os.environ.setdefault", "os.putenv", "os.environ.__setitem__")
 
@@ -21,18 +29,23 @@ _SETTERS = ("os.environ.setdefault", "os.putenv", "os.environ.__setitem__")
 class Event:
     """What happens when the file is run: a framework is imported, a variable is set, all of them are prepared."""
 
-    kind: Literal["import", "set", "prepared"]
+    kind: Kind
     node: ast.AST
     name: str = ""
     value: ast.expr | None = None
 
 
 class EventReader:
-    """The events of a file, and of the functions and methods of its own that it calls."""
+    """The events of a file, of the functions and methods of its own that it calls, and of files that it imports.
 
-    def __init__(self, module: Module, preparers: tuple[str, ...]) -> None:
+    `depth` is how many imports led here.
+    """
+
+    def __init__(self, module: Module, preparers: tuple[str, ...], depth: int = 0) -> None:
         self._module = module
         self._preparers = preparers
+        self._depth = depth
+        self._imported: dict[ast.AST, list[Event]] = {}
         self._functions = {node.name: node for node in module.tree.body if isinstance(node, Function)}
         for one in module.tree.body:
             if isinstance(one, ast.ClassDef):
@@ -75,12 +88,11 @@ class EventReader:
 
     def _event(self, node: ast.AST) -> Iterator[Event]:
         match node:
-            case ast.Import(names=names):
-                if any(one.name.partition(".")[0] in FRAMEWORKS for one in names):
+            case ast.Import() | ast.ImportFrom():
+                if any(name.partition(".")[0] in FRAMEWORKS for name in _modules(node)):
                     yield Event("import", node)
-            case ast.ImportFrom(module=str(name), level=0):
-                if name.partition(".")[0] in FRAMEWORKS:
-                    yield Event("import", node)
+                else:
+                    yield from self._of_files(node)
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
                     if isinstance(target, ast.Subscript) and self._is_environ(target.value):
@@ -93,6 +105,14 @@ class EventReader:
                     yield from self._table(node, func.value)
             case ast.Call():
                 yield from self._call(node)
+
+    def _of_files(self, node: ast.Import | ast.ImportFrom) -> list[Event]:
+        """What importing files of the same tree does."""
+        if node not in self._imported:
+            files = _files(node, self._module.file) if self._depth < _DEPTH else []
+            happens = (one for file in files for one in _happens(file, self._preparers, self._depth + 1))
+            self._imported[node] = [Event(kind, node, name) for kind, name in happens]
+        return self._imported[node]
 
     def _call(self, node: ast.Call) -> Iterator[Event]:
         name = self._module.called(node.func)
@@ -141,6 +161,46 @@ class EventReader:
 
     def _is_environ(self, node: ast.AST) -> bool:
         return self._module.called(node) == "os.environ"
+
+
+@lru_cache(1000)
+def _happens(file: Path, preparers: tuple[str, ...], depth: int) -> tuple[tuple[Kind, str], ...]:
+    """What importing a file does."""
+    module = read(file, file.name)
+    if not isinstance(module, Module) or not may_break_a_rule(module):
+        return ()
+    events = EventReader(module, preparers, depth).events(module.tree)
+    return tuple(dict.fromkeys((event.kind, event.name) for event in events))
+
+
+def _modules(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The modules that an import names in full; none of those that it names from where it stands."""
+    if isinstance(node, ast.Import):
+        return [one.name for one in node.names]
+    return [node.module] if node.module and not node.level else []
+
+
+def _files(node: ast.Import | ast.ImportFrom, importer: Path) -> list[Path]:
+    """The files beside the one that imports, or in the folders above it, that an import runs."""
+    if isinstance(node, ast.ImportFrom) and node.level:
+        bases = (
+            [importer.resolve().parents[node.level - 1]] if node.level <= len(importer.resolve().parents) else []
+        )
+        names = [node.module or ""]
+    else:
+        bases = list(importer.resolve().parents[:_LEVELS])
+        names = [name for name in _modules(node) if name.partition(".")[0] not in sys.stdlib_module_names]
+    parts = [one.name for one in node.names] if isinstance(node, ast.ImportFrom) else []
+    found = []
+    for name in names:
+        place = Path(*name.split("."))
+        wanted = [place, *(place / part for part in parts if part != "*")]
+        for base in bases:
+            files = [base / one.with_suffix(".py") for one in wanted if one.name] + [base / place / "__init__.py"]
+            if there := [path for path in files if path.is_file() and path.resolve() != importer.resolve()]:
+                found += there
+                break
+    return found
 
 
 def _executed(scope: ast.AST) -> Iterator[ast.AST]:

@@ -12,7 +12,7 @@ RULES = {
     "GPU003": "A variable that CUDA or torch reads is set after torch is imported.",
     "GPU004": "CUDA_DEVICE_ORDER is another than PCI_BUS_ID.",
     "GPU005": "CUDA_VISIBLE_DEVICES names a GPU that the policy does not allow.",
-    "GPU006": "CUDA_VISIBLE_DEVICES makes several GPUs visible.",
+    "GPU006": "CUDA_VISIBLE_DEVICES makes several GPUs visible, or is taken away.",
     "GPU010": "A device string names another GPU than cuda:0.",
     "GPU011": "torch.device is given another index than 0.",
     "GPU012": "A GPU other than the first is made the current one.",

@@ -27,15 +27,17 @@ _WORK = ("print", "main", "input", "cuda", "to", "load_model", "from_pretrained"
 def look(module: Module, policy: Policy, preparers: tuple[str, ...], every_module: bool) -> Iterator[Finding]:
     """What breaks these rules; missing settings only in programs, unless all modules are to be asked."""
     reader = EventReader(module, preparers)
-    if any(name in module.text for name in READ_EARLY):
+    is_asked = imports_framework(module) and (every_module or _is_program(module))
+    if is_asked or any(name in module.text for name in READ_EARLY):
         yield from _late_anywhere(module, reader)
-    if imports_framework(module) and (every_module or _is_program(module)):
+    if is_asked:
         yield from _missing(module, policy, list(EventReader(module, preparers).events(module.tree)))
     for name, value in values_given(module):
         yield from _judged(module, policy, name, value)
     yield from _in_shells(module, policy)
-    if not any(event.name == VISIBLE for event in reader.settings()):
-        yield from _taken_away(module)
+    taken = list(_taken_away(module)) if VISIBLE in module.text else []
+    if taken and not any(event.name == VISIBLE for event in reader.settings()):
+        yield from taken
 
 
 def _late_anywhere(module: Module, reader: EventReader) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from debug.gpu_auditing.names import UNKNOWN, Module, argument, parameters_with_
 _SWITCH = re.compile(
     r"_?(?:use|enable|with|is)?_?(?:fp16|bf16|float16|half|half_precision|amp|autocast|mixed_precision)(?:_enabled)?"
 )
-_TYPE = re.compile(r"_?(?:compute|torch|model|weight|amp)?_?(?:dtype|compute_type|precision)")
+_TYPE = re.compile(r"_?(?:compute|torch|model|weight|amp|mixed)?_?(?:dtype|compute_type|precision)")
 _HALF_WORDS = (
     "float16",
     "fp16",
@@ -29,6 +29,8 @@ _ON = ("1", "true", "yes", "on")
 #: What these switch on is chosen by a person elsewhere: they only say which half precision it is then.
 _KIND_NAMES = ("amp_dtype", "autocast_dtype")
 _AUTOCASTS = ("torch.autocast", "torch.amp.autocast", "torch.cuda.amp.autocast", "torch.amp.autocast_mode.autocast")
+#: Libraries that compute on the CPU alone, where half precision only saves space.
+_ON_THE_CPU = ("numpy", "pandas", "scipy")
 #: Calls that declare what may be chosen.
 _DECLARATIONS = ("add_argument", "option", "field", "Field", "Option", "Argument")
 #: Words of a question that only asks whether there is a GPU, and of one about precision.
@@ -56,13 +58,20 @@ def look(module: Module) -> Iterator[Finding]:
             ):
                 if not _is_a_choice(module, node):
                     yield from _default(module, name, value)
-            case ast.Dict(keys=keys, values=values):
+            case ast.Dict(keys=keys, values=values) if _is_assigned(module, node):
                 for key, value in zip(keys, values, strict=True):
                     name = key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
                     if _is_type(name) or module.value(value) is True:  # else a table that translates names of types
                         yield from _default(module, name, value)
             case ast.Call():
                 yield from _call(module, node)
+
+
+def _is_assigned(module: Module, table: ast.Dict) -> bool:
+    """Whether a table, or one that it is part of, is given a name: others are what somebody asks for."""
+    outers = module.enclosing(table)
+    outer = next((one for one in outers if not isinstance(one, ast.Dict)), None)
+    return isinstance(outer, ast.Assign | ast.AnnAssign)
 
 
 def _default(module: Module, name: str, value: ast.expr) -> Iterator[Finding]:
@@ -104,12 +113,10 @@ def _option(module: Module, node: ast.Call) -> Iterator[Finding]:
 
 
 def _use(module: Module, node: ast.Call, name: str, last: str) -> Iterator[Finding]:
-    if (
-        last in ("half", "bfloat16")
-        and isinstance(node.func, ast.Attribute)
-        and not node.args
-        and not node.keywords
-    ):
+    if name.partition(".")[0] in _ON_THE_CPU:
+        return
+    is_bare = isinstance(node.func, ast.Attribute) and not node.args and not node.keywords
+    if last in ("half", "bfloat16") and is_bare:
         yield module.found("GPU021", node, f".{last}() whatever was asked for.")
     elif last in ("to", "type") and any(
         _is_half_anyway(module, one) for one in (*node.args, argument(node, None, "dtype")) if one
@@ -175,13 +182,14 @@ def _is_switch(name: str) -> bool:
 
 
 def _is_type(name: str) -> bool:
+    """Whether a name holds a type of numbers; `mixed_precision` is a switch too."""
     return _TYPE.fullmatch(name.lower()) is not None and name.lower() not in _KIND_NAMES
 
 
 def _is_on(value: object) -> bool:
     if value is UNKNOWN:
         return False
-    return value is True or value == 1 or (isinstance(value, str) and value.lower() in (*_ON, *_HALF_WORDS))
+    return value is True or value == 1 or (isinstance(value, str) and value.lower() in _ON)
 
 
 def _is_half(module: Module, node: ast.AST | None) -> bool:

@@ -78,6 +78,19 @@ def test_a_module_is_asked_for_missing_variables_only_on_demand(tmp_path: Path) 
     assert [one.rule for one in found] == ["GPU001", "GPU002"]
 
 
+def test_what_files_of_the_same_tree_do_when_they_are_imported_counts(tmp_path: Path) -> None:
+    (tmp_path / "utils").mkdir()
+    (tmp_path / "speech").mkdir()
+    both = 'import os\nos.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"\nos.environ["CUDA_VISIBLE_DEVICES"] = "1"\n'
+    written(tmp_path / "utils", both, "gpu_setup.py")
+    written(tmp_path / "speech", "from .other import x\nimport torch\n", "model.py")
+    written(tmp_path / "speech", "from .model import y\n", "other.py")  # each the other: no loop
+    end = "if __name__ == '__main__':\n    torch.cuda.init()\n"
+    assert rules(tmp_path, f"from utils import gpu_setup\nimport torch\n{end}") == []
+    assert rules(tmp_path, f"import torch\nimport utils.gpu_setup\n{end}") == ["GPU003", "GPU003"]
+    assert rules(tmp_path, f"from speech.model import m\n{both}import torch\n{end}") == ["GPU003", "GPU003"]
+
+
 def test_another_function_that_prepares_can_be_named(tmp_path: Path) -> None:
     text = 'from house import prepare\nprepare()\nimport torch\nif __name__ == "__main__":\n    torch.cuda.init()\n'
     path = written(tmp_path, text)
