@@ -77,7 +77,10 @@ def _audit(options: argparse.Namespace) -> int:
         return 0
     if options.baseline:
         compared = baseline.compare(options.baseline, found)
+        looked_at = {shown(path) for path in files}
         for entry in compared.stale:
+            if entry.path not in looked_at and Path(entry.path).exists():
+                continue  # nobody asked for it this time
             said = f"{entry.path}: {entry.rule} of the baseline is not found any more: write it anew."
             print(printable(said), file=sys.stderr)
         found = list(compared.new)
@@ -89,7 +92,7 @@ def findings_in(
     path: Path, policy: Policy, preparers: Sequence[str] = order.PREPARERS, *, every_module: bool = False
 ) -> list[Finding]:
     """What the rules say of one file, in the order of its lines."""
-    module = read(path, Path(os.path.normpath(path)).as_posix())
+    module = read(path, shown(path))
     if isinstance(module, Finding):
         return [module]
     if not may_break_a_rule(module):
@@ -104,6 +107,11 @@ def findings_in(
     except RecursionError:
         return [Finding(module.path, 1, 1, "GPU000", "The code is nested too deeply to be read.", 1)]
     return sorted(suppressions.apply(module, sorted(set(found))))
+
+
+def shown(path: Path) -> str:
+    """What findings call a file."""
+    return Path(os.path.normpath(path)).as_posix()
 
 
 def _mend(files: Sequence[Path], look: Callable[[Path], list[Finding]]) -> None:

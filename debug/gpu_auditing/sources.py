@@ -65,7 +65,8 @@ def read(path: Path, shown: str) -> Module | Finding:
             return Module(shown, text, ast.parse(text), path)
     except SyntaxError as error:
         line, column = error.lineno or 1, max(error.offset or 1, 1)
-        return Finding(shown, line, column, "GPU000", f"This is no Python: {error.msg}.", line)
+        said = error.msg.partition(" for '")[0]  # the path stands before the message already
+        return Finding(shown, line, column, "GPU000", f"This is no Python: {said}.", line)
     except (ValueError, RecursionError, MemoryError) as error:
         return Finding(shown, 1, 1, "GPU000", f"The file cannot be read: {type(error).__name__}: {error}.", 1)
     except OSError as error:

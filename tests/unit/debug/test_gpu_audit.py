@@ -267,6 +267,19 @@ def test_an_entry_that_is_not_found_any_more_is_told(tmp_path: Path, capsys: pyt
     assert f"{path}: GPU010 of the baseline is not found any more" in capsys.readouterr().err
 
 
+def test_entries_of_files_that_are_not_asked_for_are_not_missed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, other, known = written(tmp_path, BAD), written(tmp_path, BAD, "y.py"), tmp_path / "known.json"
+    run(tmp_path, "--write-baseline", known)
+    capsys.readouterr()
+    assert run(path, "--baseline", known) == 0
+    assert "not found any more" not in capsys.readouterr().err
+    other.unlink()
+    assert run(path, "--baseline", known) == 0
+    assert "y.py: GPU010 of the baseline is not found any more" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"version": 9, "findings": []}', '{"version": 1, "findings": [1]}'])
 def test_what_is_no_baseline_is_refused(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     known = tmp_path / "known.json"
