@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from debug.gpu_auditing.findings import Finding
 from debug.gpu_auditing.names import Module, argument, elements, parameters_with_default, replaced
-from debug.gpu_auditing.uses import FRAMEWORKS, imports_framework, names_cuda, only_mentioned
+from debug.gpu_auditing.uses import FRAMEWORKS, only_mentioned, speaks_of_gpus
 
 #: `cuda:1` of torch, `/GPU:1` and `/device:GPU:1` of TensorFlow.
 _DEVICE = re.compile(r"(cuda:|/(?:device:)?(?:GPU|gpu):)(\d+)")
@@ -76,7 +76,7 @@ def look(module: Module) -> Iterator[Finding]:
 class _Reader:
     def __init__(self, module: Module) -> None:
         self._module = module
-        self._counts_gpus = imports_framework(module) or names_cuda(module)
+        self._counts_gpus = speaks_of_gpus(module)
         roots = {name.partition(".")[0] for name in module.imports.values()}
         #: What CUDA_VISIBLE_DEVICES is set to: numbers on the bus, no indices of what is visible.
         self._makes_visible = set(_names_made_visible(module))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from debug.gpu_auditing.findings import Finding
 from debug.gpu_auditing.names import UNKNOWN, Module, argument, parameters_with_default
+from debug.gpu_auditing.uses import speaks_of_gpus
 
 _SWITCH = re.compile(
     r"_?(?:use|enable|with|is)?_?(?:fp16|bf16|float16|half|half_precision|amp|autocast|mixed_precision)(?:_enabled)?"
@@ -129,6 +130,8 @@ def _use(module: Module, node: ast.Call, name: str, last: str) -> Iterator[Findi
     else:
         for keyword in node.keywords:
             given = keyword.arg or ""
+            if given == "half" and not speaks_of_gpus(module):
+                continue  # of an angle, or of a page
             if _is_switch(given) and _is_on_anyway(module, keyword.value):
                 yield module.found("GPU021", keyword.value, f"{given} is on whatever was asked for.")
             elif _is_type(given) and _is_half_anyway(module, keyword.value):

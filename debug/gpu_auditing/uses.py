@@ -64,6 +64,11 @@ def only_mentioned(module: Module, node: ast.AST) -> bool:
     return False
 
 
+def speaks_of_gpus(module: Module) -> bool:
+    """Whether a file imports what computes on GPUs, or names CUDA."""
+    return imports_framework(module) or names_cuda(module)
+
+
 def imports_framework(module: Module) -> bool:
     """Whether the file imports what computes on GPUs."""
     return any(name.partition(".")[0] in FRAMEWORKS for name in module.imports.values())
