@@ -39,7 +39,7 @@ BEAT_S = 10.0
 #: Seconds after which the store is read though nothing was written: what was put off may be due.
 REREAD_S = 1.0
 #: Why steps end with their worker.
-_WORKER_STOPS = Stop("signal", "The worker was stopped, and its steps with it; what was finished is kept.")
+_WORKER_STOPS = Stop("worker", "The worker was stopped, and its steps with it; what was finished is kept.")
 _LOG = logging.getLogger("workflow.worker")
 
 
@@ -249,6 +249,10 @@ class Scheduler:
         step = self.runs.steps.get(watched.id)
         if ended.died and step.pid is None and not StepFolder(attempt_folder(step)).process.exists():
             self.runs.steps.requeue(step.id, attempt=step.attempt, reason="It had not begun when the worker ended.")
+            return
+        if ended.stopped == "worker":  # an orderly end does not count as an attempt
+            said = f"{ended.reason} It is begun anew."
+            self.runs.steps.requeue(step.id, attempt=step.attempt, reason=said)
             return
         definition = self._definition(step)
         videos = self.runs.steps.videos(step.id)

@@ -13,8 +13,9 @@ from services.supervision.step_logs import read_end
 from workflow_scripts.common.errors import CancelledError, PreconditionError, UsageError
 from workflow_scripts.common.events import printable
 
-#: Who wanted a step stopped: a person, a limit of time, the watchdog, or a signal from outside of the controller.
-StopKind = Literal["cancelled", "timeout", "stalled", "signal"]
+#: Who wanted a step stopped: a person, a limit of time, the watchdog, the worker that ends itself, or a signal from
+#: outside of the controller.
+StopKind = Literal["cancelled", "timeout", "stalled", "worker", "signal"]
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ TRIES = 3
 STEP = "STEP4B"
 _SCRIPT = ROOT / "workflow_scripts" / "step4" / "transcribe_file.py"
 _RESULT = "result"
-_WORKER_STOPS = Stop("signal", "The worker was stopped, and the transcription with it.")
+_WORKER_STOPS = Stop("worker", "The worker was stopped, and the transcription with it.")
 
 Commands = Callable[[Transcription, Path, Path], Command]
 """Makes what transcribes a file: of what, where the file lies, and the folder for what comes of it."""
@@ -133,7 +133,7 @@ class Queue:
             self._keep(replace(one, state="succeeded", done=one.duration, facts=watched.facts))
         elif ended.stopped == "cancelled":
             self._keep(replace(one, state="cancelled"))
-        elif ended.stopped == "signal":  # it is not to blame, so this attempt does not count
+        elif ended.stopped in ("worker", "signal"):  # it is not to blame, so this attempt does not count
             self._keep(replace(one, state="queued", attempt=one.attempt - 1, done=0.0))
         elif ended.exit_code is None and one.attempt < TRIES:
             self._keep(replace(one, state="queued", reason=ended.reason, done=0.0))

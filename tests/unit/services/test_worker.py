@@ -17,6 +17,7 @@ import pytest
 
 from services.inbox import InboxWatch
 from services.scheduler import forget_folders, runs_folder
+from services.step_results import LOST_AT_MOST
 from services.supervision.processes import identity_of, is_alive
 from services.worker import log_path, restart_lost, start_detached, stop_worker
 from services.worker_lock import WorkerLock, holder
@@ -66,10 +67,10 @@ def wait_over(house: House, *run_ids: int) -> None:
         time.sleep(0.02)
 
 
-def wait_for_step(house: House, key: str) -> None:
-    """Wait until a step has begun."""
+def wait_for_step(house: House, key: str, times: int = 1) -> None:
+    """Wait until a step has begun so often."""
     limit = time.monotonic() + 30
-    while not house.began(key):
+    while house.began(key) < times:
         assert time.monotonic() < limit
         time.sleep(0.01)
 
@@ -106,16 +107,21 @@ def test_a_worker_that_ends_leaves_its_steps_to_the_next(house: House, workers: 
     assert set(house.states(run.id).values()) == {"succeeded"} and house.began("STEP2") == 1
 
 
-def test_a_worker_that_is_told_so_ends_its_steps_and_the_next_begins_them_anew(
+def test_a_worker_that_is_told_so_ends_its_steps_and_the_next_begins_them_anew_however_often(
     house: House, workers: Workers
 ) -> None:
     run = house.create("2", house.project("A", STEP2="wait")).run
-    first = workers.start("--stop-steps")
-    wait_for_step(house, "STEP2")
-    first.send_signal(signal.SIGTERM)
-    assert first.wait(30) == 0 and house.processes() == []
-    (step,) = house.runs.show(run.id).steps
-    assert (step.state, step.attempt) == ("queued", 2) and "The worker was stopped" in step.reason
+    for times in range(1, LOST_AT_MOST + 2):
+        first = workers.start("--stop-steps")
+        wait_for_step(house, "STEP2", times)
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(30) == 0 and house.processes() == []
+        (step,) = house.runs.show(run.id).steps
+        assert (step.state, step.attempt) == ("queued", 1) and "The worker was stopped" in step.reason
+    (house.folder("A") / "go").touch()
+    workers.start()
+    wait_over(house, run.id)
+    assert house.states(run.id) == {"STEP2": "succeeded"}
 
 
 @pytest.mark.timeout(300)
