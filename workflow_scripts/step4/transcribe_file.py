@@ -7,12 +7,13 @@ The parameters are those of STEP4B, with the same file, variables and defaults.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -32,6 +33,7 @@ from workflow_scripts.common.events import EventFile, printable
 from workflow_scripts.common.ffmpeg import decode_pcm
 from workflow_scripts.common.gpu_lock import hold_gpu
 from workflow_scripts.common.gpu_name import gpu_in_use
+from workflow_scripts.common.media import open_media
 from workflow_scripts.common.paths import config_folder
 from workflow_scripts.common.settings import Settings, add_options, load_dotenv, resolve
 from workflow_scripts.common.subtitles import cues_of
@@ -183,9 +185,12 @@ class _Work:
 
     def one(self, path: Path, folder: Path | None) -> None:
         """Transcribe a file, and write what is said into a folder where one is given."""
-        if not path.is_file():
-            raise RefusedError(f"{path}: there is no such file.")
+        check_sound(path)
+        if folder is not None:
+            check_folder(folder, path.stem)
         with record(decode_pcm(path, SAMPLE_RATE), Path(tempfile.gettempdir())) as sound:
+            if not len(sound):
+                raise RefusedError(f"{path.name}: nothing of its sound can be decoded.")
             self.teller.begin(path, len(sound) / SAMPLE_RATE)
             found = self._down_the_ladder(sound)
             assert self._engine is not None, "it was made for the attempt"
@@ -227,13 +232,58 @@ class _Work:
         return self._engine[1]
 
 
+def check_sound(path: Path) -> None:
+    """Make sure that a file can be opened and has sound, before anything is loaded.
+
+    Raises:
+        RefusedError: it is no such file; the sentence says why.
+    """
+    if not path.is_file():
+        raise RefusedError(f"{path}: {'is a folder' if path.is_dir() else 'there is no such file'}.")
+    try:
+        with open_media(path) as container:
+            silent = not container.streams.audio
+    except RefusedError as error:
+        if error.__cause__ is None:
+            raise
+        reason = "cannot be read: it is damaged, cut off, or neither sound nor video."
+        raise RefusedError(f"{path.name}: {reason}") from error
+    if silent:
+        raise RefusedError(f"{path.name}: has no sound.")
+
+
+def check_folder(folder: Path, stem: str) -> None:
+    """Make a folder, and make sure that a transcript of this name can be written there, before it is recognised.
+
+    Raises:
+        WorkflowError: it cannot.
+    """
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for suffix in SUFFIXES.values():
+            with contextlib.suppress(FileNotFoundError):
+                (folder / f"{stem}{suffix}").stat()  # says where a name is too long
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorkflowError(f"{folder}: the transcript cannot be written there ({error.strerror}).") from error
+
+
 def _write(path: Path, found: Recognised, params: Settings, folder: Path) -> list[Path]:
     look = layout(params, None)
     cues = cues_of(found.transcript.words, look, found.transcript.duration)
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {role: folder / f"{path.stem}{suffix}" for role, suffix in SUFFIXES.items()}
-    write_all(files, found.transcript, cues, {"filename": path.name})
-    return list(files.values())
+    files = {role: f"{path.stem}{suffix}" for role, suffix in SUFFIXES.items()}
+    # All or none: a file of an earlier transcript beside those of this one would be taken for its.
+    with _writing(folder), tempfile.TemporaryDirectory(prefix=".tmp-", dir=folder) as temporary:
+        written = {role: Path(temporary) / name for role, name in files.items()}
+        write_all(written, found.transcript, cues, {"filename": path.name})
+        return [one.replace(folder / one.name) for one in written.values()]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -50,12 +50,10 @@ class FasterWhisper:
                     cpu_threads=threads,
                     local_files_only=True,
                 )
-            except (ValueError, KeyError, OSError) as error:
+            except Exception as error:  # what reads tokenizer.json raises no other
+                if device == "cuda" and isinstance(error, RuntimeError):
+                    raise
                 raise _unreadable(folder, error) from error
-            except RuntimeError as error:
-                if device == "cpu":
-                    raise _unreadable(folder, error) from error
-                raise
         self._device = device
 
     @property

@@ -39,7 +39,7 @@ def on_clock(
     said = list(segments)
     words = _in_order([word for one in said for word in one.words], begin, end)
     if speech is not None:
-        words = to_the_end([within_speech(word, speech) for word in words], speech)
+        words = to_the_end([within_speech(word, speech) for word in words], speech, end)
     rest = iter(with_time(words))
     for one in said:
         own = tuple(next(rest) for _ in one.words)
@@ -68,14 +68,14 @@ def within_speech(word: Word, speech: NDArray[np.bool_]) -> Word:
     )
 
 
-def to_the_end(words: Sequence[Word], speech: NDArray[np.bool_]) -> list[Word]:
-    """The words, those before a pause as long as they are heard: Whisper ends them early."""
+def to_the_end(words: Sequence[Word], speech: NDArray[np.bool_], limit: float) -> list[Word]:
+    """The words, those before a pause as long as they are heard, within a limit: Whisper ends them early."""
     found = []
     for word, following in zip_longest(words, words[1:]):
         end = round(word.end * FRAME_RATE)
         tail = speech[end : end + round(TAIL_SECONDS * FRAME_RATE) + 1]
         heard = len(tail) if tail.all() else int(np.argmin(tail))
-        room = following.start if following is not None else np.inf
+        room = following.start if following is not None else limit
         longer = heard <= TAIL_SECONDS * FRAME_RATE and word.end + heard / FRAME_RATE <= room
         found.append(replace(word, end=word.end + heard / FRAME_RATE) if longer else word)
     return found

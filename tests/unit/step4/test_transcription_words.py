@@ -42,14 +42,18 @@ def test_a_word_after_a_pause_does_not_hold_the_pause_nor_the_end_of_the_word_be
 
 def test_a_word_before_a_pause_ends_where_it_is_heard_to() -> None:
     assert times([within_speech(word(10.4, 11.6), mask(20, (9.0, 11.0)))]) == [(10.4, 11.05)]
-    assert times(to_the_end([word(1.0, 1.3), word(2.0, 2.2)], mask(3, (0.9, 1.45), (1.9, 2.8)))) == [
+    assert times(to_the_end([word(1.0, 1.3), word(2.0, 2.2)], mask(3, (0.9, 1.45), (1.9, 2.8)), 3.0)) == [
         (1.0, 1.45),
         (2.0, 2.2),  # what goes on for long is something else
     ]
 
 
 def test_a_word_is_not_longer_than_the_next_one_allows() -> None:
-    assert times(to_the_end([word(1.0, 1.3), word(1.4, 1.6)], mask(3, (0.9, 1.5)))) == [(1.0, 1.3), (1.4, 1.6)]
+    assert times(to_the_end([word(1.0, 1.3), word(1.4, 1.6)], mask(3, (0.9, 1.5)), 3.0)) == [(1.0, 1.3), (1.4, 1.6)]
+
+
+def test_a_last_word_does_not_go_beyond_its_window() -> None:
+    assert times(to_the_end([word(1.0, 1.3)], mask(3, (0.9, 1.5)), 1.4)) == [(1.0, 1.3)]
 
 
 def test_where_no_speech_is_heard_a_word_stays_as_it_is() -> None:
