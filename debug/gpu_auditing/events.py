@@ -215,6 +215,8 @@ def _executed(scope: ast.AST) -> Iterator[ast.AST]:
 
 def values_given(module: Module) -> Iterator[tuple[str, ast.expr]]:
     """Every value that the file gives to `ORDER` or `VISIBLE`, for itself or for a process that it starts."""
+    if ORDER not in module.text and VISIBLE not in module.text:
+        return
     for node in module.nodes:
         pairs: list[tuple[ast.expr | None, ast.expr]] = []
         match node:

@@ -334,7 +334,9 @@ def _targets(node: ast.AST) -> Iterator[str]:
 
 def within(scope: ast.AST) -> Iterator[ast.AST]:
     """The nodes of a scope in the order of the file, without those of functions defined in it."""
-    for child in ast.iter_child_nodes(scope):
-        yield child
-        if not isinstance(child, (*_SCOPES[1:],)):
-            yield from within(child)
+    waiting = list(ast.iter_child_nodes(scope))[::-1]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, _SCOPES[1:]):
+            waiting += list(ast.iter_child_nodes(node))[::-1]
