@@ -150,6 +150,9 @@ class Module:
                 return [_converted(kind, value) for value in self.values(one)]
             case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(form)), attr="format"), keywords=[]):
                 return self._formatted(form, lambda values: form.format(*values), node.args)
+            case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(comma)), attr="join"), args=[one]):
+                parts = elements(self, one)
+                return [comma.join(parts) if parts and all(isinstance(part, str) for part in parts) else UNKNOWN]
         name = self.called(node.func)
         if (place := _LOOKUPS.get(name)) is not None and (default := argument(node, place, "default")) is not None:
             return (*self.values(default), UNKNOWN)
@@ -243,13 +246,20 @@ def imported_by_call(node: ast.Call) -> str:
     return ""
 
 
-def elements(module: Module, node: ast.expr) -> list[Any]:
-    """The values in a list, also one that is written elsewhere in the file or as a range; empty for all else."""
+def elements(module: Module, node: ast.expr, depth: int = 0) -> list[Any]:
+    """The values in a list, also one that is written elsewhere in the file or as a range; empty for all else.
+
+    `depth` ends what is made of itself.
+    """
+    if depth > _ALTERNATIVES:
+        return []
     match module.resolved(node):
         case ast.List(elts=elts) | ast.Tuple(elts=elts):
             return [module.value(one) for one in elts]
         case ast.Call(func=ast.Name(id="list" | "tuple"), args=[inner]):
-            return elements(module, inner)
+            return elements(module, inner, depth + 1)
+        case ast.Call(func=ast.Name(id="map"), args=[ast.Name(id="str"), inner]):
+            return [_converted("str", one) for one in elements(module, inner, depth + 1)]
         case ast.Call(func=ast.Name(id="range"), args=[length]):
             number = module.value(length)
             return list(range(number)) if isinstance(number, int) and number <= _LENGTH else []
