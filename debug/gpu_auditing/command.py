@@ -15,7 +15,7 @@ from debug.gpu_auditing.sources import python_files, read
 from debug.gpu_auditing.uses import may_break_a_rule
 from workflow_scripts.common.errors import UsageError
 from workflow_scripts.common.events import printable
-from workflow_scripts.common.gpu_policy import Policy, read_policy
+from workflow_scripts.common.gpu_policy import NAME, Policy, Selection, read_policy
 
 _EPILOG = """\
 A finding is kept as it is by a comment with a reason at the end of its line, or alone on the line before:
@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _audit(options: argparse.Namespace) -> int:
     policy = read_policy(options.policy)
+    if _leaves_numbers_open(policy):
+        said = f"{NAME} has no [audit] visible: which numbers CUDA_VISIBLE_DEVICES may have is not judged."
+        print(said, file=sys.stderr)
     preparers = (*order.PREPARERS, *options.prepared_by)
 
     def look(path: Path) -> list[Finding]:
@@ -86,6 +89,12 @@ def _audit(options: argparse.Namespace) -> int:
         found = list(compared.new)
     _show(options.format, found, len(files))
     return 1 if found else 0
+
+
+def _leaves_numbers_open(policy: Policy) -> bool:
+    """Whether a policy chooses among GPUs, and does not say what code may call the chosen ones."""
+    chooses = policy.allowed != Selection() or policy.forbidden != Selection()
+    return chooses and not policy.audit_visible and not policy.allowed.uuids
 
 
 def findings_in(

@@ -103,6 +103,18 @@ def test_without_a_word_of_the_policy_numbers_are_not_judged(tmp_path: Path) -> 
     assert findings_in(path, read_policy(ROOT / "config" / "gpu_policy.toml")) == []
 
 
+def test_a_policy_that_chooses_and_does_not_say_what_code_may_write_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy, path = tmp_path / "p.toml", written(tmp_path, 'import os\nos.environ["CUDA_VISIBLE_DEVICES"] = "0"\n')
+    policy.write_text('[allowed]\nbuses = ["01"]\n')
+    assert main(["--policy", str(policy), str(path)]) == 0
+    assert "no [audit] visible" in capsys.readouterr().err
+    policy.write_text('[allowed]\nbuses = ["01"]\n[audit]\nvisible = ["1"]\n')
+    assert main(["--policy", str(policy), str(path)]) == 1
+    assert "no [audit] visible" not in capsys.readouterr().err
+
+
 # suppressions
 
 BAD = 'import torch\na = torch.zeros(1, device="cuda:1")'
