@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from services.environments import ROOT, Environment, State, Status, environments, notes_of, state
 from services.environments.spec import normalise
-from services.environments.state import read_stamp
+from services.environments.state import absent, read_stamp
 from services.pipeline import StepDefinition
 
 _WANTED = re.compile(r"[A-Za-z0-9][\w.-]*")
@@ -27,7 +27,8 @@ class Package:
 class EnvironmentFacts:
     """One environment; `python`, `torch` and `packages` are what setup noted when it made it.
 
-    `steps` are the keys of the steps that run in it, `optional` is one that no step needs.
+    `steps` are the keys of the steps that run in it, `optional` is one that no step needs, `incomplete` one that
+    works but lacks an asset.
     """
 
     name: str
@@ -39,6 +40,7 @@ class EnvironmentFacts:
     steps: tuple[str, ...]
     packages: tuple[Package, ...]
     notes: tuple[str, ...]
+    incomplete: bool
 
     @property
     def main(self) -> tuple[Package, ...]:
@@ -71,6 +73,7 @@ def _of(environment: Environment, steps: Sequence[StepDefinition]) -> Environmen
         steps=tuple(step.key for step in steps if step.environment == environment.name),
         packages=tuple(sorted(packages, key=lambda package: package.name)),
         notes=notes_of(environment.name),
+        incomplete=stamp is not None and bool(absent(environment)),
     )
 
 

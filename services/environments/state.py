@@ -116,8 +116,12 @@ def notes(environment: Environment) -> tuple[str, ...]:
     stamp = read_stamp(environment)
     if stamp is None:
         return ()
-    absent = [asset for asset in environment.assets if not _is_there(environment, asset)]
-    return (*stamp.notes, *(f"{environment.name}: {asset.lack}." for asset in absent))
+    return (*stamp.notes, *(f"{environment.name}: {asset.lack}." for asset in absent(environment)))
+
+
+def absent(environment: Environment) -> list[Asset]:
+    """The assets that are not in their place, as the sizes of their files tell."""
+    return [asset for asset in environment.assets if not _is_there(environment, asset)]
 
 
 def _is_there(environment: Environment, asset: Asset) -> bool:

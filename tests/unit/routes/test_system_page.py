@@ -12,6 +12,7 @@ from routes.pages import system as page
 from routes.system import watch_of
 from services.doctor import Finding
 from services.environment_jobs import SetupJob
+from services.environments import State, Status
 from services.examination import Examination
 from services.machine_log import GpuUse, Sample
 from services.runs import PlannedStep, RunRequest
@@ -104,6 +105,16 @@ def test_an_environment_is_made_and_followed(client: Any, jobs: Jobs) -> None:
     client.post("/system/environments/audio_env", data={"anew": "yes"}, headers=PART)
     assert jobs.asked[1] == ("audio_env", True, set())
     assert "Making audio_env" in client.get("/parts/system/setup").text
+
+
+def test_what_an_environment_lacks_that_works_without_it_can_be_had(
+    client: Any, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.environment_facts.absent", lambda one: [one] if one.name == "audio_env" else [])
+    monkeypatch.setattr("services.environment_facts.state", lambda name, _root: State(name, Status.READY))
+    text = client.get("/parts/system/environments").text
+    assert text.count("Get what is missing") == 1
+    assert re.search(r'id="make-audio_env".*Get what is missing', text)
 
 
 def test_an_environment_that_a_step_runs_in_is_not_made(client: Any, jobs: Jobs, runs: Any) -> None:
