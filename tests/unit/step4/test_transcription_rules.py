@@ -48,7 +48,7 @@ def test_neighbouring_speech_shares_a_window_and_long_silence_is_in_none() -> No
 
 
 def test_a_window_is_never_longer_than_the_model_hears() -> None:
-    assert windows(mask(100, (0, 16), (17, 35))) == [(0.0, 16.3), (16.7, 35.3)]
+    assert windows(mask(100, (0, 16), (17, 35))) == [(0.0, 16.4), (16.6, 35.4)]
 
 
 def test_long_speech_is_cut_where_it_is_least_likely() -> None:
