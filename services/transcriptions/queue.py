@@ -6,6 +6,7 @@ All that it knows is in the folders: it may be killed at any moment, and the nex
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ from workflow_scripts.common.paths import ROOT
 TRIES = 3
 #: The step whose parameters, environment and variables hold here too.
 STEP = "STEP4B"
+#: Seconds after which the shelf is read though nobody is known to have changed it.
+_REREAD_S = 5.0
 _SCRIPT = ROOT / "workflow_scripts" / "step4" / "transcribe_file.py"
 _RESULT = "result"
 _WORKER_STOPS = Stop("worker", "The worker was stopped, and the transcription with it.")
@@ -64,6 +67,7 @@ class Queue:
         self._shelf, self._commands, self._tell = shelf, commands, tell
         self._executor = executor or LocalExecutor()
         self._watched: _Watched | None = None
+        self._idle_since: tuple[float, float] | None = None
         shelf.clear()
 
     @property
@@ -80,7 +84,11 @@ class Queue:
         if self._watched is not None:
             self._look(self._watched)
             return
+        now, stamp = time.monotonic(), self._shelf.stamp()
+        if self._idle_since is not None and self._idle_since[0] == stamp and now < self._idle_since[1] + _REREAD_S:
+            return
         active = [one for one in self._shelf.all() if one.active]
+        self._idle_since = None if active else (stamp, now)
         lost = next((one for one in active if one.state == "running"), None)
         if lost is not None:
             self._watched = _Watched(lost, self._executor.adopt(self._shelf.process(lost).path))
@@ -93,6 +101,7 @@ class Queue:
             self._watched.running.stop(_WORKER_STOPS)
         while self._watched is not None:
             self._look(self._watched)
+            time.sleep(0.05)
 
     def _begin(self, one: Transcription) -> None:
         begun = replace(one, state="running", attempt=one.attempt + 1, started=datetime.now(UTC), reason="")

@@ -36,6 +36,8 @@ RESULTS = {"json": JSON_SUFFIX, "srt": SRT_SUFFIX, "vtt": VTT_SUFFIX, "txt": TXT
 _KEY = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 #: What is being made, and what is being removed.
 _NEW, _GONE = ".new-", ".gone-"
+#: Touched whenever there is something new to do.
+_CHANGED = ".changed"
 
 
 class Shelf:
@@ -76,6 +78,7 @@ class Shelf:
             key = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
         new.rename(self.folder / key)
         sync_folder(self.folder)
+        self._note_change()
         return key
 
     def all(self) -> list[Transcription]:
@@ -141,6 +144,7 @@ class Shelf:
             wish=wish,
             round_=one.round + 1,
         )
+        self._note_change()
         return self.find(key)
 
     def cancel(self, key: str) -> Transcription:
@@ -176,6 +180,13 @@ class Shelf:
         for folder in self.folder.glob(f"{_GONE}*"):
             shutil.rmtree(folder, ignore_errors=True)
 
+    def stamp(self) -> float:
+        """When something was put here or begun again last; while it stays the same there is nothing new to do."""
+        try:
+            return (self.folder / _CHANGED).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
     def write_state(self, one: Transcription) -> None:
         """Keep how a transcription stands: for the worker alone."""
         names = ("round", "state", "attempt", "reason", "warnings", "done", "duration", "seconds")
@@ -183,6 +194,9 @@ class Shelf:
         facts = None if one.facts is None else asdict(one.facts)
         values = {**{name: getattr(one, name) for name in names}, **times, "facts": facts}
         write_object(self.folder / one.key / "state.json", values)
+
+    def _note_change(self) -> None:
+        (self.folder / _CHANGED).touch()
 
     def _keys(self) -> Iterator[str]:
         if self.folder.is_dir():

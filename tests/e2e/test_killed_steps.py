@@ -13,6 +13,7 @@ from services.sample import SampleShot, SampleVideo, write_sample
 from workflow_scripts.common.artifacts.audio import read_audio
 from workflow_scripts.common.artifacts.scenes import read_scenes
 from workflow_scripts.common.artifacts.tracking import read_tracking
+from workflow_scripts.common.artifacts.transcripts import read_transcript
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -23,13 +24,16 @@ VIDEOS = (
 )
 
 
-def test_each_step_killed_in_mid_work_leaves_nothing_invalid_and_redoes_only_that_video(shell: Any) -> None:
+def test_each_step_killed_in_mid_work_leaves_nothing_invalid_and_redoes_only_that_video(
+    shell: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHISPER_MODEL", str(tiny_model))
     write_sample(shell.data / "inbox" / "Coupé.zip", VIDEOS)
     shell.kill_in_mid_work("STEP1", started=1)
     assert shell.step("STEP1").returncode == 0
     project = shell.project_folder / "Coupé"
     assert [path.name for path in shell.project_folder.iterdir() if path.is_dir()] == ["Coupé"]
-    for key in ("STEP2", "STEP3", "STEP4", "STEP5", "STEP6", "STEP7"):
+    for key in ("STEP2", "STEP3", "STEP4", "STEP4B", "STEP5", "STEP6", "STEP7"):
         killed = shell.kill_in_mid_work(key, started=2)
         # STEP6 and STEP7 take milliseconds and may be done before the signal comes; the others are not.
         assert killed or key in ("STEP6", "STEP7")
@@ -58,5 +62,7 @@ def assert_valid_or_absent(project: Path) -> None:
             assert read_scenes(path)[-1].end == 120
         elif path.name.endswith("_audio.json"):
             assert len(read_audio(path).frames) == 120
+        elif path.name.endswith("_transcript.json"):
+            assert read_transcript(path).duration == pytest.approx(4.8)
         elif path.suffix == ".json":
             assert sum(1 for _ in read_tracking(path).frames()) == 120

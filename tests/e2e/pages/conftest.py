@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -266,6 +267,30 @@ def page(browser: Browser, dashboard: Dashboard) -> Iterator[Page]:
     yield found
     found.context.close()
     assert not dashboard.complaints
+
+
+#: Drops files on the page as a hand does.
+_DROP = """(files) => {
+    const transfer = new DataTransfer();
+    for (const [name, data] of files) {
+        transfer.items.add(new File([Uint8Array.from(atob(data), (char) => char.charCodeAt(0))], name));
+    }
+    for (const kind of ["dragenter", "dragover", "drop"]) {
+        const way = { dataTransfer: transfer, bubbles: true, cancelable: true };
+        document.body.dispatchEvent(new DragEvent(kind, way));
+    }
+}"""
+Drop = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def drop() -> Drop:
+    """`drop(page, (name, content), …)`: drop files on a page."""
+
+    def on(page: Page, *files: tuple[str, bytes]) -> None:
+        page.evaluate(_DROP, [[name, base64.b64encode(data).decode()] for name, data in files])
+
+    return on
 
 
 Violations = Callable[["Page"], list[str]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import shutil
 import signal
 import time
@@ -22,16 +21,6 @@ pytestmark = pytest.mark.timeout(300)
 
 #: A file as people name it.
 NAME = "Été 100% « l'an 2 » & <b>.m4a"
-DROP = """(files) => {
-    const transfer = new DataTransfer();
-    for (const [name, data] of files) {
-        transfer.items.add(new File([Uint8Array.from(atob(data), (char) => char.charCodeAt(0))], name));
-    }
-    for (const kind of ["dragenter", "dragover", "drop"]) {
-        const way = { dataTransfer: transfer, bubbles: true, cancelable: true };
-        document.body.dispatchEvent(new DragEvent(kind, way));
-    }
-}"""
 #: Notes how many words there are whenever that changes, and whether it still works then.
 NOTE_WORDS = """() => {
     window.counts = [];
@@ -69,17 +58,22 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def drop(page: Any, *files: tuple[str, bytes]) -> None:
-    """Drop files on the page."""
-    page.evaluate(DROP, [[name, base64.b64encode(data).decode()] for name, data in files])
-
-
 def bring(page: Any, path: Path, name: str = NAME) -> str:
     """Choose one file, and wait for its page; its key."""
     page.goto("/transcribe")
     page.locator("#files").set_input_files({"name": name, "mimeType": "audio/mp4", "buffer": path.read_bytes()})
     page.wait_for_url("**/transcribe/2*")
     return str(page.url.rpartition("/")[2])
+
+
+@pytest.fixture(scope="module")
+def done(browser: Any, dashboard: Any, spoken: Path) -> str:
+    """The key of a transcription that has ended; tests only look at it."""
+    page = dashboard.page(browser)
+    key = bring(page, spoken)
+    over(page)
+    page.context.close()
+    return key
 
 
 def over(page: Any, state: str = "Done") -> None:
@@ -113,10 +107,9 @@ def test_a_chosen_file_is_transcribed_and_its_files_are_there_to_download(
         assert Path(download.value.path()).read_text(encoding="utf-8").startswith(beginning)
 
 
-def test_words_light_up_while_they_are_heard(page: Any, dashboard: Any, spoken: Path) -> None:
-    key = bring(page, spoken)
-    over(page)
-    said = words(dashboard, key)
+def test_words_light_up_while_they_are_heard(page: Any, dashboard: Any, done: str) -> None:
+    page.goto(f"/transcribe/{done}")
+    said = words(dashboard, done)
     page.locator("#sound").wait_for()
     page.evaluate("document.getElementById('sound').muted = true")
     page.evaluate(f"document.getElementById('sound').currentTime = {said[0]['start'] - 0.2}")
@@ -136,11 +129,10 @@ def test_words_light_up_while_they_are_heard(page: Any, dashboard: Any, spoken: 
 
 
 def test_a_click_on_a_word_or_a_hit_of_the_search_leads_the_sound_there(
-    page: Any, dashboard: Any, spoken: Path
+    page: Any, dashboard: Any, done: str
 ) -> None:
-    key = bring(page, spoken)
-    over(page)
-    said = words(dashboard, key)
+    page.goto(f"/transcribe/{done}")
+    said = words(dashboard, done)
     page.locator("#sound").wait_for()
     last = len(said) - 1
     page.locator(f"#text [data-place='{last}']").click()
@@ -151,23 +143,22 @@ def test_a_click_on_a_word_or_a_hit_of_the_search_leads_the_sound_there(
     page.get_by_text("1 of ").wait_for()
     first = next(number for number, word in enumerate(said) if word["text"] == "Bonjour")
     assert page.evaluate(PLAYING)[0] == pytest.approx(said[first]["start"], abs=0.02)
-    page.goto(f"/transcribe/{key}#t={said[last]['start']:.2f}")
+    page.goto(f"/transcribe/{done}#t={said[last]['start']:.2f}")
     page.reload()
     page.locator(f"#text [data-place='{last}'][aria-current]").wait_for()
 
 
-def test_the_whole_text_is_copied(page: Any, dashboard: Any, spoken: Path) -> None:
+def test_the_whole_text_is_copied(page: Any, dashboard: Any, done: str) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    key = bring(page, spoken)
-    over(page)
+    page.goto(f"/transcribe/{done}")
     page.get_by_role("button", name="Copy the text").click()
     page.get_by_role("button", name="Copied").wait_for()
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied.split() == [word["text"] for word in words(dashboard, key)]
+    assert copied.split() == [word["text"] for word in words(dashboard, done)]
 
 
 def test_several_dropped_files_go_one_after_the_other_and_one_without_sound_stops_none(
-    page: Any, dashboard: Any, spoken: Path
+    page: Any, dashboard: Any, drop: Any, spoken: Path
 ) -> None:
     page.goto("/transcribe")
     sound = spoken.read_bytes()
@@ -232,14 +223,13 @@ def test_without_a_model_the_page_says_what_to_do(browser: Any, make_dashboard: 
 
 @pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("fr", "dark")])
 def test_everybody_can_use_the_page_of_a_transcription_also_on_a_phone(
-    page: Any, dashboard: Any, spoken: Path, violations: Any, language: str, theme: str
+    page: Any, dashboard: Any, done: str, violations: Any, language: str, theme: str
 ) -> None:
     chosen = {"language": language, "theme": theme}
     page.context.add_cookies(
         [{"name": name, "value": value, "url": dashboard.address} for name, value in chosen.items()]
     )
-    bring(page, spoken)
-    page.locator("#state .badge[data-state=succeeded]").wait_for(timeout=120_000)
+    page.goto(f"/transcribe/{done}")
     page.locator("#text [data-place]").first.wait_for()
     page.locator("#sound").wait_for()
     page.locator("details.again").evaluate("(one) => { one.open = true; }")

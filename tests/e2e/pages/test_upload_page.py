@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import zipfile
 from pathlib import Path
 from typing import Any
 
 #: A project as people name it; the page is to show it so.
 ARCHIVE = "Été 100% « l'an 2 » & <b>.zip"
-#: Drops files on the page as a hand does.
-DROP = """(files) => {
-    const transfer = new DataTransfer();
-    for (const [name, data] of files) {
-        transfer.items.add(new File([Uint8Array.from(atob(data), (char) => char.charCodeAt(0))], name));
-    }
-    for (const kind of ["dragenter", "dragover", "drop"]) {
-        const way = { dataTransfer: transfer, bubbles: true, cancelable: true };
-        document.body.dispatchEvent(new DragEvent(kind, way));
-    }
-}"""
 #: Notes each figure of the bar of an upload, in percent.
 NOTE_BARS = """() => {
     window.shares = [];
@@ -28,11 +16,6 @@ NOTE_BARS = """() => {
     const what = { subtree: true, attributes: true, attributeFilter: ["value"] };
     observer.observe(document.getElementById("upload-list"), what);
 }"""
-
-
-def drop(page: Any, *files: tuple[str, bytes]) -> None:
-    """Drop files on the page."""
-    page.evaluate(DROP, [[name, base64.b64encode(data).decode()] for name, data in files])
 
 
 def archive(folder: Path, clips: Any) -> bytes:
@@ -51,7 +34,7 @@ def upload(page: Any, name: str) -> Any:
 
 
 def test_a_dropped_archive_is_seen_on_its_way_and_becomes_finished_work_without_a_reload(
-    page: Any, dashboard: Any, clips: Any, tmp_path: Path
+    page: Any, dashboard: Any, clips: Any, drop: Any, tmp_path: Path
 ) -> None:
     page.goto("/")
     page.evaluate("window.first = true")
@@ -98,7 +81,7 @@ def test_several_chosen_videos_become_one_project_of_the_name_that_was_typed(
     ]
 
 
-def test_what_is_no_video_is_refused_with_a_sentence_and_not_sent(page: Any, dashboard: Any) -> None:
+def test_what_is_no_video_is_refused_with_a_sentence_and_not_sent(page: Any, dashboard: Any, drop: Any) -> None:
     page.goto("/")
     drop(page, ("notes.txt", b"words"), (".mp4", b"hidden"))
     upload(page, "notes.txt").get_by_text("this is neither an archive nor a video").wait_for()

@@ -219,3 +219,18 @@ def test_without_its_step_in_the_graph_nothing_is_transcribed(shelf: Shelf, put:
     definition = next((step for step in Pipeline(()).steps), None)
     with pytest.raises(PreconditionError, match="no step STEP4B"):
         commands(definition)(one, shelf.sound(one), tmp_path / "out")
+
+
+def test_a_shelf_on_which_nothing_is_to_be_done_is_not_read_again_and_again(
+    shelf: Shelf, put: Any, make_queue: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, queue = put(), make_queue()
+    until(queue, finished(shelf, key))
+    queue.tick()
+    with monkeypatch.context() as patched:
+        patched.delattr(Shelf, "all")  # whoever asks for all fails
+        for _ in range(50):
+            queue.tick()
+    again = put()
+    until(queue, finished(shelf, again))
+    assert shelf.find(again).state == "succeeded"

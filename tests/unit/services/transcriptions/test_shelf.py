@@ -21,6 +21,11 @@ def ended(shelf: Shelf, key: str, **more: Any) -> None:
     shelf.write_state(replace(shelf.find(key), **{"state": "succeeded", "facts": FACTS, **more}))
 
 
+def folders(shelf: Shelf) -> list[str]:
+    """The names of all folders on a shelf."""
+    return [path.name for path in shelf.folder.iterdir() if path.is_dir()]
+
+
 def test_a_file_becomes_a_transcription_that_waits_with_what_was_asked_for(shelf: Shelf, put: Any) -> None:
     one = shelf.find(put("Été d'un jour .mp3", "sound", WISH))
     assert (one.name, one.size, one.wish, one.state, one.round, one.attempt) == (
@@ -56,7 +61,7 @@ def test_what_an_interrupted_putting_left_is_no_transcription_and_in_nobodys_way
     (part := tmp_path / "part").write_text("sound")
     assert shelf.all() == []
     key = shelf.put(part, "a.mp3", WISH, "0123abcd")
-    assert [path.name for path in shelf.folder.iterdir()] == [key]
+    assert folders(shelf) == [key]
 
 
 def test_the_newest_come_first(shelf: Shelf, put: Any) -> None:
@@ -109,7 +114,7 @@ def test_a_removed_one_is_gone_with_its_files_but_not_while_it_is_worked_on(shel
         shelf.remove(key)
     ended(shelf, key)
     assert shelf.remove(key).key == key
-    assert list(shelf.folder.iterdir()) == []
+    assert folders(shelf) == []
     with pytest.raises(UnknownTranscription):
         shelf.find(key)
 
@@ -119,7 +124,7 @@ def test_what_an_interrupted_removal_left_is_cleared_away(shelf: Shelf, put: Any
     (shelf.folder / key).rename(shelf.folder / f".gone-{key}")
     assert shelf.all() == []
     shelf.clear()
-    assert list(shelf.folder.iterdir()) == []
+    assert folders(shelf) == []
 
 
 @pytest.mark.parametrize("key", ["", "..", "../secret", "20260101-000000-0123abcg", "20260101-000000-0123abcd\n"])
