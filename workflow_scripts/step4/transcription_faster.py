@@ -19,6 +19,7 @@ from workflow_scripts.common.artifacts.transcripts import Spoken, Word
 from workflow_scripts.common.errors import DeviceFault, PreconditionError
 from workflow_scripts.step4.engine import SAMPLE_RATE, Waveform
 from workflow_scripts.step4.transcription_engine import WINDOW_SECONDS, compute_type_for
+from workflow_scripts.step4.transcription_guards import compression
 from workflow_scripts.step4.transcription_parameters import Recognition
 from workflow_scripts.step4.transcription_words import without_echo
 
@@ -90,13 +91,21 @@ class FasterWhisper:
                 yield found if found is not None else self._alone(window, language, how)
 
     def _alone(self, window: Waveform, language: str, how: Recognition) -> tuple[Spoken, ...]:
+        """What is said in one. A refrain repeats itself truly: other temperatures may make a loop of it."""
+        found = self._decoded(window, language, how, compression_ratio_threshold=how.compression)
+        if _repetition(found) <= how.compression:
+            return found
+        first = self._decoded(window, language, how, compression_ratio_threshold=None, temperature=0.0)
+        return min(found, first, key=_repetition)
+
+    def _decoded(self, window: Waveform, language: str, how: Recognition, **more: Any) -> tuple[Spoken, ...]:
         with _faults(self._device):
             segments, _ = self._model.transcribe(
                 window,
                 no_speech_threshold=how.no_speech,
                 log_prob_threshold=how.log_probability,
-                compression_ratio_threshold=how.compression,
                 **_options(language, how),
+                **more,
             )
             return tuple(_without_echoes(segments))
 
@@ -121,7 +130,7 @@ class FasterWhisper:
                 place = min(len(windows) - 1, int(segment.seek / self._model.frames_per_second / WINDOW_SECONDS))
                 found[place].append(_spoken(segment, place * WINDOW_SECONDS))
         return [
-            None if _ends_early(spoken, window) or any(_doubtful(one, how) for one in spoken) else tuple(spoken)
+            None if _ends_early(spoken, window) or _doubtful(spoken, how) else tuple(spoken)
             for spoken, window in zip(found, windows, strict=True)
         ]
 
@@ -166,8 +175,15 @@ def _ends_early(spoken: Sequence[Spoken], window: Waveform) -> bool:
     return len(window) / SAMPLE_RATE - max((one.end for one in spoken), default=0.0) > EARLY_SECONDS
 
 
-def _doubtful(one: Spoken, how: Recognition) -> bool:
-    return one.log_probability < how.log_probability or one.compression > how.compression
+def _doubtful(spoken: Sequence[Spoken], how: Recognition) -> bool:
+    """Whether the text of a window is unsure or repeats itself."""
+    unsure = any(one.log_probability < how.log_probability for one in spoken)
+    return unsure or _repetition(spoken) > how.compression
+
+
+def _repetition(spoken: Sequence[Spoken]) -> float:
+    """How much the text of a window repeats itself."""
+    return compression(" ".join(one.text for one in spoken)) if spoken else 0.0
 
 
 def _spoken(segment: Any, begin: float) -> Spoken:

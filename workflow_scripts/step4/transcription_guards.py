@@ -6,6 +6,7 @@ watching"). Thresholds are those of its authors (Radford et al. 2022, section 4.
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,11 @@ FASTEST_SPEECH = 40.0
 SHORTEST_SECONDS = 0.3
 """Segments are taken to be at least so long when their speed is judged: times have steps of 20 ms."""
 MOST_IN_A_ROW = 3
-"""The same sentence may be said so often in a row."""
+"""The same sentence may be said so often in a row, or in one window that repeats itself."""
+SHORTEST_REFRAIN = 4
+"""Words; of less than this a loop is made, not a refrain."""
+ALIKE = 0.8
+"""The share of words that must be the same in what is repeated."""
 
 
 @dataclass
@@ -55,21 +60,23 @@ class Guard:
     def believed(self, segments: Iterable[Spoken]) -> Sequence[Spoken]:
         """Those of the following segments that are believed."""
         kept = []
+        said: Counter[str] = Counter()
         for segment in segments:
-            reason = self._doubt(segment)
+            said[plain(segment.text)] += 1
+            reason = self._doubt(segment, said[plain(segment.text)])
             if reason is None:
                 kept.append(segment)
             else:
                 self.dropped[reason] += 1
         return kept
 
-    def _doubt(self, one: Spoken) -> str | None:
-        """Why a segment is not believed; None where it is."""
+    def _doubt(self, one: Spoken, times: int) -> str | None:
+        """Why a segment is not believed that comes so many times in its window; None where it is."""
         if not plain(one.text):
             return NO_SPEECH
         if one.no_speech > self.how.no_speech and one.log_probability < self.how.log_probability:
             return UNSURE
-        if one.compression > self.how.compression:
+        if one.compression > self.how.compression and (times > MOST_IN_A_ROW or self._is_loop(one.text)):
             return REPEATS
         if len(one.text) / max(SHORTEST_SECONDS, one.end - one.start) > FASTEST_SPEECH:
             return TOO_FAST
@@ -77,10 +84,33 @@ class Guard:
             return NO_SPEECH
         return AGAIN if self._is_again(plain(one.text)) else None
 
+    def _is_loop(self, text: str) -> bool:
+        """Whether a text repeats itself as no refrain does: of a window that does, each segment is judged."""
+        if compression(text) <= self.how.compression:
+            return False
+        words = [word for part in text.split() if (word := plain(part))]
+        unit = period(words)
+        return unit < SHORTEST_REFRAIN or len(words) / unit > MOST_IN_A_ROW + 0.5
+
     def _is_again(self, text: str) -> bool:
         self._times = self._times + 1 if text == self._last else 1
         self._last = text
         return self._times > MOST_IN_A_ROW
+
+
+def compression(text: str) -> float:
+    """How much a text shrinks when packed, as Whisper reckons it."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data))
+
+
+def period(words: Sequence[str]) -> int:
+    """After how many words a text begins anew; 0 where it does not."""
+    for length in range(1, len(words) // 2 + 1):
+        same = sum(one == other for one, other in zip(words, words[length:], strict=False))
+        if same >= ALIKE * (len(words) - length):
+            return length
+    return 0
 
 
 def heard_share(speech: NDArray[np.bool_], start: float, end: float) -> float:

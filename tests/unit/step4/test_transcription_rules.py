@@ -96,6 +96,7 @@ def test_what_is_said_where_speech_is_heard_is_believed() -> None:
         (replace(GOOD, text=" … "), NO_SPEECH),
         (replace(GOOD, no_speech=0.9, log_probability=-1.4), UNSURE),
         (replace(GOOD, text="merci " * 40, end=30.0, compression=12.0), REPEATS),
+        (replace(GOOD, text="merci de votre écoute. " * 8, end=30.0, compression=5.0), REPEATS),
         (replace(GOOD, text="Sous-titres réalisés par la communauté", end=1.2), TOO_FAST),
     ],
 )
@@ -118,6 +119,18 @@ def test_a_sentence_may_be_said_again_but_not_for_ever() -> None:
     assert guard.dropped == {AGAIN: 5}
     other = replace(GOOD, text="Et puis voilà.")
     assert guard.believed([other, again[0]]) == [other, again[0]]
+
+
+def test_a_refrain_is_no_loop_and_does_not_take_its_window_with_it() -> None:
+    line = "Ask not what your country can do for you, ask what you can do for your country."
+    refrain = replace(GOOD, text=" ".join([line] * 3), end=20.0, compression=3.5)
+    assert Guard(HOW, mask(40, (1, 30))).believed([refrain]) == [refrain]
+    window = [
+        replace(GOOD, start=2.0 * n, end=2.0 * n + 1.9, text=f"{n % 2} et voilà", compression=4) for n in range(10)
+    ]
+    guard = Guard(HOW, mask(40, (0, 30)))
+    assert guard.believed([*window, replace(GOOD, start=21, end=23, compression=4)])[-1].text == GOOD.text
+    assert dict(guard.dropped) == {REPEATS: 4}  # each of the two sentences three times
 
 
 def test_times_may_be_a_little_off_the_speech() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -11,12 +12,16 @@ import numpy as np
 import pytest
 
 from workflow_scripts.common.artifacts.transcripts import Transcript
+from workflow_scripts.common.ffmpeg import decode_pcm
+from workflow_scripts.common.paths import ROOT
+from workflow_scripts.step4.sound import record
 from workflow_scripts.step4.transcription_faster import FasterWhisper
 from workflow_scripts.step4.transcription_parameters import Recognition
 from workflow_scripts.step4.transcription_recognised import Recognised
 from workflow_scripts.step4.transcription_sound import transcribe
 
 RATE = 16000
+JFK = ROOT.parent / "shared" / "media" / "fw_jfk.flac"
 HOW = Recognition(beam_size=1)
 #: Where the sample is silent between two people's sentences, in seconds.
 PAUSE = 14.3
@@ -90,3 +95,11 @@ def test_words_are_in_order_have_a_time_and_lie_in_speech(whisper: FasterWhisper
 def test_a_sentence_is_understood_at_any_level(whisper: FasterWhisper, sample: np.ndarray, gain: float) -> None:
     sound = (sample[12 * RATE : 18 * RATE] * gain).clip(-1, 1).astype(np.float32)
     assert "in new jersey" in said(heard(sound, whisper))
+
+
+@pytest.mark.skipif(not JFK.is_file(), reason="the real recordings are not beside the repository")
+def test_a_sentence_said_three_times_is_not_taken_for_a_loop(whisper: FasterWhisper) -> None:
+    with record(decode_pcm(JFK), Path(tempfile.gettempdir())) as sound:
+        once = sound[: len(sound)]
+    found = heard(np.concatenate([once, once, once])[: 30 * RATE], whisper)
+    assert said(found).count("so my fellow") == 3, found.dropped
