@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from workflow_scripts.common.artifacts.transcripts import Spoken
 from workflow_scripts.common.devices import DEVICES, Rung, choose_device, grant_gpu, ladder, restrict_to
@@ -46,6 +47,7 @@ from workflow_scripts.step4.transcription_files import SUFFIXES, write_all
 from workflow_scripts.step4.transcription_parameters import PARAMETERS, layout, recognition
 from workflow_scripts.step4.transcription_recognised import Recognised
 
+_GONE_ON = "WORKFLOW_TRANSCRIBE_GONE_ON"
 _EXIT_CODES = "exit status: 0 done; 1 a file failed; 2 wrong option; 3 something needed is missing; 130 cancelled"
 
 
@@ -62,8 +64,7 @@ class Teller:
     until: float = 0.0
 
     def begin(self, path: Path, duration: float) -> None:
-        """A file of so many seconds is begun."""
-        self.until = 0.0
+        """A file of so many seconds is begun, or gone on with in another process."""
         self._say(f"{path.name} ({duration:.1f} s)", event="file", file=path.name, duration=duration)
 
     def segment(self, one: Spoken) -> None:
@@ -81,6 +82,7 @@ class Teller:
         """The file is done, by an engine on a device."""
         transcript = found.transcript
         language = f"language {transcript.language or 'unknown'} ({transcript.language_probability:.0%})"
+        self.until = 0.0
         text = f"{len(transcript.words)} words, {language}"
         facts = {"language": transcript.language, "language_probability": transcript.language_probability}
         files = [str(path) for path in written]
@@ -97,6 +99,7 @@ class Teller:
 
     def failed(self, error: WorkflowError) -> int:
         """A file, or all of it, cannot be done; the exit status that says so."""
+        self.until = 0.0
         print(printable(str(error)), file=sys.stderr)
         self.events.emit("failed", message=str(error))
         return error.exit_code
@@ -107,6 +110,37 @@ class Teller:
         elif text:
             print("\n".join(map(printable, text.split("\n"))), flush=True)
         self.events.emit(event, **fields)
+
+
+@dataclass(frozen=True)
+class GoneOn:
+    """What the process knows that goes on where a GPU failed: a CUDA context that has failed cannot be trusted.
+
+    Args:
+        done: how many files are dealt with.
+        code: the exit status so far.
+        until: the second until which the next file's segments have been told.
+    """
+
+    done: int = 0
+    code: int = 0
+    until: float = 0.0
+
+    @classmethod
+    def told(cls) -> GoneOn | None:
+        """What this process was told; None where it is the first."""
+        text = os.environ.pop(_GONE_ON, None)
+        return None if text is None else cls(**json.loads(text))
+
+    def go(self) -> NoReturn:
+        """Become a process of the same command line that has never seen the GPU."""
+        sys.stdout.flush()
+        os.environ[_GONE_ON] = json.dumps(asdict(self))
+        os.execv(sys.executable, [sys.executable, __file__, *sys.argv[1:]])
+
+
+class _GpuFailed(Exception):
+    """Raised when the rest is to be done on the CPU, by a fresh process."""
 
 
 class _Warnings(logging.Handler):
@@ -149,24 +183,27 @@ def _all(arguments: argparse.Namespace, teller: Teller) -> int:
     grant = grant_gpu()
     restrict_to(grant)
     step.check(params)
-    device, warning = choose_device(step.device(params, arguments.device), grant)
+    gone_on = GoneOn.told()
+    device, warning = choose_device(step.device(params, "cpu" if gone_on else arguments.device), grant)
     if warning:
         logging.getLogger().warning(warning)
     work = _Work(params, device, teller)
     if device != "cuda":
-        return _each(work, arguments.files, arguments.output)
+        return _each(work, arguments.files, arguments.output, gone_on or GoneOn())
     with hold_gpu(gpu_in_use(), "transcribe.py", on_wait=logging.getLogger().warning):
-        return _each(work, arguments.files, arguments.output)
+        return _each(work, arguments.files, arguments.output, GoneOn())
 
 
-def _each(work: _Work, files: Sequence[Path], output: Path | None) -> int:
-    """Every file; one that fails does not stop the others."""
-    code = 0
-    for path in files:
+def _each(work: _Work, files: Sequence[Path], output: Path | None, before: GoneOn) -> int:
+    """Every file that is not done; one that fails does not stop the others."""
+    code, work.teller.until = before.code, before.until
+    for done, path in enumerate(files[before.done :], before.done):
         try:
             work.one(path, output)
         except (CancelledError, PreconditionError):
             raise
+        except _GpuFailed:
+            GoneOn(done, code, work.teller.until).go()
         except WorkflowError as error:
             code = work.teller.failed(error)
         except OSError as error:
@@ -207,8 +244,9 @@ class _Work:
                 if not rungs:
                     raise
                 rungs = rungs if fault.out_of_memory else rungs[-1:]
-                logging.getLogger().warning("%s; going on with %s", fault.message, rungs[0].device)
-                self.device = rungs[0].device
+                logging.getLogger().warning("%s; going on with %s", fault.message, rungs[0])
+                if rungs[0].fresh_process:
+                    raise _GpuFailed from fault
 
     def _attempt(self, sound: FileSound, rung: Rung) -> Recognised:
         from workflow_scripts.step4.transcription_sound import transcribe  # heavy

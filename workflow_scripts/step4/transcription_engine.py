@@ -17,6 +17,8 @@ from workflow_scripts.step4.transcription_parameters import AUTO, OPENAI_WHISPER
 
 #: Seconds that an engine hears at once; a longer piece of sound is cut into windows of at most this.
 WINDOW_SECONDS = 30.0
+#: From where all that is drawn by chance is drawn, anew for each sound: at temperatures above 0.
+SEED = 0
 
 
 class Recognizer(Protocol):
@@ -26,6 +28,9 @@ class Recognizer(Protocol):
     """
 
     compute_type: str
+
+    def begin(self) -> None:
+        """Another sound comes: what was drawn by chance for those before has no part in what is said in it."""
 
     def language_of(self, windows: Sequence[Waveform]) -> tuple[str, float]:
         """The language that is most likely spoken in some windows together, and its mean probability."""

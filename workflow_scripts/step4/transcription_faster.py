@@ -18,7 +18,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 from workflow_scripts.common.artifacts.transcripts import Spoken, Word
 from workflow_scripts.common.errors import DeviceFault, PreconditionError
 from workflow_scripts.step4.engine import SAMPLE_RATE, Waveform
-from workflow_scripts.step4.transcription_engine import WINDOW_SECONDS, compute_type_for
+from workflow_scripts.step4.transcription_engine import SEED, WINDOW_SECONDS, compute_type_for
 from workflow_scripts.step4.transcription_guards import compression
 from workflow_scripts.step4.transcription_parameters import Recognition
 from workflow_scripts.step4.transcription_words import without_echo
@@ -43,24 +43,38 @@ class FasterWhisper:
         with _faults(device):
             supported = ctranslate2.get_supported_compute_types(device)
             self.compute_type = compute_type_for(compute_type, sorted(supported), device)
+        self._folder, self._device, self._threads = folder, device, threads
+        self._model = self._load()
+        self._drew = False
+
+    def _load(self) -> WhisperModel:
+        """The model, drawing from the seed on: CTranslate2 looks at that when its threads first draw."""
+        ctranslate2.set_random_seed(SEED)
+        with _faults(self._device):
             try:
-                self._model = WhisperModel(
-                    str(folder),
-                    device=device,
+                return WhisperModel(
+                    str(self._folder),
+                    device=self._device,
                     compute_type=self.compute_type,
-                    cpu_threads=threads,
+                    cpu_threads=self._threads,
                     local_files_only=True,
                 )
             except Exception as error:  # what reads tokenizer.json raises no other
-                if device == "cuda" and isinstance(error, RuntimeError):
+                if self._device == "cuda" and isinstance(error, RuntimeError):
                     raise
-                raise _unreadable(folder, error) from error
-        self._device = device
+                raise _unreadable(self._folder, error) from error
 
     @property
     def multilingual(self) -> bool:
         """Whether the model knows other languages than English."""
         return bool(self._model.model.is_multilingual)
+
+    def begin(self) -> None:
+        """As `Recognizer.begin`."""
+        if self._drew:
+            del self._model  # two of them may be too much for a GPU
+            self._model = self._load()
+            self._drew = False
 
     def language_of(self, windows: Sequence[Waveform]) -> tuple[str, float]:
         """As `Recognizer.language_of`; a model of English alone says that."""
@@ -92,11 +106,12 @@ class FasterWhisper:
 
     def _alone(self, window: Waveform, language: str, how: Recognition) -> tuple[Spoken, ...]:
         """What is said in one. A refrain repeats itself truly: other temperatures may make a loop of it."""
-        found = self._decoded(window, language, how, compression_ratio_threshold=how.compression)
-        if _repetition(found) <= how.compression:
-            return found
         first = self._decoded(window, language, how, compression_ratio_threshold=None, temperature=0.0)
-        return min(found, first, key=_repetition)
+        if not _doubtful(first, how):
+            return first
+        self._drew = True
+        found = self._decoded(window, language, how, compression_ratio_threshold=how.compression)
+        return found if _repetition(found) <= how.compression else min(found, first, key=_repetition)
 
     def _decoded(self, window: Waveform, language: str, how: Recognition, **more: Any) -> tuple[Spoken, ...]:
         with _faults(self._device):
@@ -176,9 +191,10 @@ def _ends_early(spoken: Sequence[Spoken], window: Waveform) -> bool:
 
 
 def _doubtful(spoken: Sequence[Spoken], how: Recognition) -> bool:
-    """Whether the text of a window is unsure or repeats itself."""
+    """Whether the text of a window, or a part of it, is unsure or repeats itself."""
     unsure = any(one.log_probability < how.log_probability for one in spoken)
-    return unsure or _repetition(spoken) > how.compression
+    repeats = any(one.compression > how.compression for one in spoken)
+    return unsure or repeats or _repetition(spoken) > how.compression
 
 
 def _repetition(spoken: Sequence[Spoken]) -> float:
@@ -224,4 +240,7 @@ def _faults(device: str) -> Iterator[None]:
 
 def _unreadable(folder: Path, error: Exception) -> PreconditionError:
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return PreconditionError(f"The speech model in {folder} cannot be loaded ({text}).", hint="Fetch it again.")
+    return PreconditionError(
+        f"The speech model in {folder} cannot be loaded ({text}).",
+        hint="`scripts/workflow models verify` says which file.",
+    )

@@ -17,7 +17,7 @@ import whisper
 from workflow_scripts.common.artifacts.transcripts import Spoken, Word
 from workflow_scripts.common.errors import PreconditionError
 from workflow_scripts.step4.engine import Waveform
-from workflow_scripts.step4.transcription_engine import WINDOW_SECONDS
+from workflow_scripts.step4.transcription_engine import SEED, WINDOW_SECONDS
 from workflow_scripts.step4.transcription_parameters import Recognition
 
 
@@ -38,6 +38,10 @@ class OpenaiWhisper:
             text = f"{path.name} cannot be loaded as a model of openai-whisper ({type(error).__name__})."
             raise PreconditionError(text, hint="Fetch it again.") from error
         self._half = self.compute_type == "float16"
+
+    def begin(self) -> None:
+        """As `Recognizer.begin`."""
+        torch.manual_seed(SEED)
 
     def language_of(self, windows: Sequence[Waveform]) -> tuple[str, float]:
         """As `Recognizer.language_of`."""

@@ -21,7 +21,7 @@ from workflow_scripts.step4.transcription_guards import Guard
 from workflow_scripts.step4.transcription_parameters import Recognition
 from workflow_scripts.step4.transcription_recognised import Recognised
 from workflow_scripts.step4.transcription_windows import Span, heard_speech, whole_windows, windows_of
-from workflow_scripts.step4.transcription_words import on_clock
+from workflow_scripts.step4.transcription_words import on_clock, whole
 from workflow_scripts.step4.voice_activity import VoiceActivity
 
 _FRAME_SAMPLES = SAMPLE_RATE // FRAME_RATE
@@ -48,6 +48,7 @@ def transcribe(
 
     Memory does not grow with the sound's length but for 4 bytes a 10 ms and the words themselves.
     """
+    recognizer.begin()
     speech, windows = _listen(sound, how)
     duration = len(sound) / SAMPLE_RATE
     language, probability = how.language or "", 1.0 if how.language else 0.0
@@ -57,7 +58,8 @@ def transcribe(
     segments: list[Spoken] = []
     for window, found in _recognised(sound, windows, recognizer, language, how, batch_size):
         begin, end = window[0] / FRAME_RATE, min(window[1] / FRAME_RATE, duration)
-        for one in guard.believed(on_clock(found, begin, end, speech)):
+        words = [whole(one, language) for one in found]
+        for one in guard.believed(on_clock(words, begin, end, speech)):
             segments.append(one)
             tell(one)
         progress(window[1] / FRAME_RATE)

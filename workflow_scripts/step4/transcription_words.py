@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workflow_scripts.common.artifacts.transcripts import Spoken, Word
+from workflow_scripts.common.languages import SPACELESS
 from workflow_scripts.step4.mel import FRAME_RATE
 from workflow_scripts.step4.speech import runs
 
@@ -46,6 +47,25 @@ def on_clock(
         first = own[0].start if own else min(begin + one.start, end)
         last = max((word.end for word in own), default=min(begin + one.end, end))
         yield replace(one, start=first, end=max(first, last), words=own)
+
+
+def whole(segment: Spoken, language: str) -> Spoken:
+    """A segment whose words are those that its language writes between spaces: `self` and `-taught` are one.
+
+    A word of parts is as sure as the least sure of them.
+    """
+    if language in SPACELESS:
+        return segment
+    words: list[Word] = []
+    for word in segment.words:
+        if words and word.text and not word.text[0].isspace():
+            before = words[-1]
+            sure = min(before.probability, word.probability)
+            end = max(before.end, word.end)
+            words[-1] = replace(before, text=before.text + word.text, end=end, probability=sure)
+        else:
+            words.append(word)
+    return replace(segment, words=tuple(words))
 
 
 def within_speech(word: Word, speech: NDArray[np.bool_]) -> Word:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from workflow_scripts.common.errors import PreconditionError, WorkflowError
+from workflow_scripts.common.paths import ROOT
 from workflow_scripts.common.settings import resolve
 from workflow_scripts.step4 import transcribe_file
 from workflow_scripts.step4.transcribe_file import check_folder
@@ -26,6 +28,31 @@ def transcribe(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run it as people do."""
     command = [sys.executable, transcribe_file.__file__, *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+#: Runs it as on a machine whose GPU does one file, tells the first segment of the second, and then fails.
+FAILING_GPU = """
+import contextlib, sys
+from workflow_scripts.common.artifacts.transcripts import Spoken
+from workflow_scripts.common.errors import DeviceFault
+from workflow_scripts.step4 import transcribe_file as it
+from workflow_scripts.step4.transcription_parameters import Recognition
+from workflow_scripts.step4.transcription_recognised import silent
+
+def attempt(work, sound, rung):
+    work._engine = ("cuda", type("Engine", (), {"compute_type": "float16"}))
+    work.files = getattr(work, "files", 0) + 1
+    work.teller.segment(Spoken(6.4, 8.0, "told by the GPU", (), 0.0, 0.0, 1.0))
+    if work.files == 2:
+        raise DeviceFault("CUDA error: an illegal memory access was encountered", out_of_memory=False)
+    return silent(1.0, Recognition(), "made up")
+
+it._Work._attempt = attempt
+it.choose_device = lambda asked, grant: ("cuda", "")
+it.gpu_in_use = lambda: "made up"
+it.hold_gpu = lambda *words, **more: contextlib.nullcontext()
+sys.exit(it.main())
+"""
 
 
 def silent_video(path: Path) -> Path:
@@ -97,3 +124,24 @@ def test_a_model_whose_tokenizer_is_damaged_is_a_sentence(tmp_path: Path, tiny_w
     (folder / "tokenizer.json").write_text('{"x')
     with pytest.raises(PreconditionError, match=r"The speech model in .*damaged cannot be loaded"):
         FasterWhisper(folder, "cpu", "auto", 1)
+
+
+def test_where_a_gpu_fails_the_rest_is_done_on_the_cpu_by_a_fresh_process_and_nothing_is_told_twice(
+    tmp_path: Path, tiny_whisper: Path, sample_folder: Path
+) -> None:
+    files = [tmp_path / f"{name}.wav" for name in ("none", "one", "two", "three")]
+    for path in files[1:]:
+        shutil.copy(sample_folder / "sample.wav", path)
+    words = [*map(str, files), "--model", str(tiny_whisper), "-o", str(tmp_path / "out"), "--json-lines"]
+    command = [sys.executable, "-c", FAILING_GPU, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 1  # one file is not there
+    assert done.stderr.count("none.wav: there is no such file.") == 1
+    assert "an illegal memory access was encountered; going on with cpu (batch 8, fresh process)" in done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    ends = [(event["device"], Path(event["files"][0]).name) for event in events if event["event"] == "finished"]
+    names = [f"{path.stem}_transcript.json" for path in files[1:]]
+    assert ends == list(zip(("cuda", "cpu", "cpu"), names, strict=True))
+    second = events[[event.get("file") for event in events].index("two.wav") :]
+    told = [event["text"] for event in second if event["event"] == "segment"]
+    assert told == ["told by the GPU", "Bonjour à tous."]  # the second is of the third file

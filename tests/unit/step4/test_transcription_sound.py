@@ -53,6 +53,23 @@ def texts(found: Recognised) -> list[str]:
     return [one.text for one in found.transcript.segments]
 
 
+def test_what_is_drawn_by_chance_for_a_sound_does_not_depend_on_those_before(
+    build_whisper: Any, tmp_path: Path
+) -> None:
+    folder = build_whisper(tmp_path / "unsure", certainty=0.5)
+    sound = noise(5, 0.1)
+
+    def drawn(engine: FasterWhisper) -> list[str]:
+        return [one.text for one in engine._decoded(sound, "fr", HOW, temperature=1.0)]
+
+    engine = FasterWhisper(folder, "cpu", "auto", 1)
+    fresh = drawn(engine)
+    assert drawn(engine) != fresh  # it goes on drawing
+    list(engine.recognise([sound], "fr", HOW, 1))  # unsure, so decoded anew by chance
+    engine.begin()
+    assert drawn(engine) == fresh == drawn(FasterWhisper(folder, "cpu", "auto", 1))
+
+
 # ----------------------------------------------------------------------------------------- invents nothing
 @pytest.mark.parametrize(
     "sound",

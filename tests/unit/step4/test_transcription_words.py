@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow_scripts.common.artifacts.transcripts import Spoken, Word
-from workflow_scripts.step4.transcription_words import on_clock, to_the_end, with_time, within_speech, without_echo
+from workflow_scripts.step4.transcription_words import (
+    on_clock,
+    to_the_end,
+    whole,
+    with_time,
+    within_speech,
+    without_echo,
+)
 
 SEGMENT = Spoken(0.0, 4.0, "ask not what", (), -0.3, 0.05, 0.9)
 
@@ -30,6 +37,21 @@ def word(start: float, end: float, text: str = " x", probability: float = 0.9) -
 
 def times(words: list[Word] | tuple[Word, ...]) -> list[tuple[float, float]]:
     return [(round(one.start, 3), round(one.end, 3)) for one in words]
+
+
+def test_parts_that_are_written_without_a_space_are_one_word_as_sure_as_the_least_sure() -> None:
+    parts = (word(0, 1, " l"), word(1, 2, "'homme", 0.4), word(2, 3, " dit"), word(3, 3.5, "-il,"))
+    (first, second) = whole(replace(SEGMENT, words=parts), "fr").words
+    assert (first.text, first.start, first.end, first.probability) == (" l'homme", 0, 2, 0.4)
+    assert (second.text, second.start, second.end) == (" dit-il,", 2, 3.5)
+    beginning = (word(0, 1, "Oui"), word(1, 2, " .5"))
+    assert whole(replace(SEGMENT, words=beginning), "fr").words == beginning
+
+
+@pytest.mark.parametrize("language", ["ja", "zh", "th"])
+def test_where_no_spaces_are_written_words_stay_as_they_are(language: str) -> None:
+    parts = (word(0, 1, "我"), word(1, 2, "们"))
+    assert whole(replace(SEGMENT, words=parts), language).words == parts
 
 
 def test_a_first_word_begins_with_the_speech_and_not_with_the_window() -> None:
