@@ -183,6 +183,7 @@ def commands(definition: StepDefinition | None) -> Commands:
             raise PreconditionError(f"The environment {definition.environment} is missing.", hint=hint)
         wishes = [f"--{name}={value}" for name, value in vars(one.wish).items() if value]
         words = [str(python), str(_SCRIPT), *wishes, f"--output={folder}", "--", str(sound)]
-        return Command(words, environment_of(definition))
+        own = {"TMPDIR": str(folder.parent)}  # decoded, hours of sound may be too much for a /tmp in memory
+        return Command(words, environment_of(definition, own))
 
     return make

@@ -212,6 +212,7 @@ def test_the_command_is_that_of_the_shell_with_what_was_asked_for(
         str(shelf.sound(one)),
     ]
     assert command.environment["WHISPER_BEAM_SIZE"] == "1" and "HF_TOKEN" not in command.environment
+    assert command.environment["TMPDIR"] == str(tmp_path)  # where the sound is decoded to
 
 
 def test_without_its_step_in_the_graph_nothing_is_transcribed(shelf: Shelf, put: Any, tmp_path: Path) -> None:
