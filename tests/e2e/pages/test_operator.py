@@ -168,6 +168,7 @@ def test_a_connection_lost_in_mid_run_is_said_and_the_end_is_shown_when_it_is_ba
     run = dashboard.run("2", "lost", ended=False)
     work = home.locator("#live-STEP2 .work")
     work.get_by_role("link", name="lost").wait_for()
+    line(home, run).get_by_text("Running").wait_for()
     dashboard.stop()
     home.locator("#connection").get_by_text("Connection lost").wait_for()
     assert line(home, run).get_by_text("Running").is_visible()
