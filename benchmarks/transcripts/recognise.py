@@ -30,6 +30,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from services.bench.transcript_bench import WAYS
 from workflow_scripts.common.devices import prepare_environment
 from workflow_scripts.common.errors import WorkflowError
 from workflow_scripts.common.ffmpeg import decode_pcm
@@ -43,15 +44,6 @@ Said = tuple[str, list[tuple[str, float, float]]]
 """The language, and each word with its start and end in seconds."""
 Way = Callable[[Sound], Said]
 BATCH = 8
-WAYS = (
-    "workflow",
-    "workflow-8",
-    "workflow-float32",
-    "workflow-greedy",
-    "workflow-whole",
-    "plain",
-    "plain-vad",
-)
 
 
 def loaded(way: str, folder: Path, threads: int) -> Way:
