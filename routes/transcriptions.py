@@ -22,12 +22,11 @@ from routes.models.transcriptions import (
 from routes.models.uploads import UploadOut
 from routes.uploads import add_routes, limits
 from services.runs import NewEvent
-from services.transcriptions import KIND, Shelf, Transcription, UnknownTranscription, Wish
+from services.transcriptions import KIND, Shelf, Transcription, UnknownTranscription
 from services.transcriptions.listening import find_listening, make_listening
 from services.transcriptions.told import words_of, words_so_far
 from services.transcriptions.uploads import SoundUploads
 from services.transcriptions.wishes import check_wish
-from services.uploads import Upload
 from services.viewing.jobs import Jobs, Preparing, Ready
 from workflow_scripts.common.events import printable
 
@@ -36,16 +35,6 @@ sounds = APIBlueprint("sound_uploads", __name__, url_prefix="/api/transcriptions
 
 _EXTENSION = "transcriptions"
 _TYPES = {"json": "application/json", "srt": "application/x-subrip", "vtt": "text/vtt", "txt": "text/plain"}
-
-
-class _Announced(SoundUploads):
-    """Sound uploads whose transcriptions are told to pages when they are there."""
-
-    def store(self, part: Any, upload: Upload) -> str:
-        """Let a whole file become a transcription."""
-        key = super().store(part, upload)
-        tell(shelf().find(key))
-        return key
 
 
 @blueprint.record_once
@@ -60,17 +49,13 @@ def close(app: APIFlask) -> None:
 
 
 def shelf() -> Shelf:
-    """The transcriptions of the data folder."""
-    return Shelf()
-
-
-def tell(one: Transcription, **more: Any) -> None:
-    """Let pages know how a transcription stands."""
-    context().runs.events.append([NewEvent(KIND, {**one.told, **more})])
+    """The transcriptions of the data folder; pages hear of what is asked for there."""
+    events = context().runs.events
+    return Shelf(tell=lambda told: events.append([NewEvent(KIND, told)]))
 
 
 def _uploads() -> SoundUploads:
-    return _Announced(*limits(), shelf())
+    return SoundUploads(*limits(), shelf())
 
 
 add_routes(sounds, _uploads)
@@ -165,56 +150,23 @@ def play_sound(transcription: str) -> Response:
 @blueprint.output(TranscriptionOut)
 def begin_again(transcription: str, json_data: WishAsked) -> TranscriptionOut:
     """Transcribe it once more, also with another model or in another language."""
-    return TranscriptionOut.at(do_again(transcription, json_data.wish))
+    check_wish(json_data.wish)
+    return TranscriptionOut.at(shelf().again(transcription, json_data.wish))
 
 
 @blueprint.post("/<transcription>/cancel")
 @blueprint.output(TranscriptionOut)
 def cancel_transcription(transcription: str) -> TranscriptionOut:
     """Ask that it ends; what came of it before stays."""
-    return TranscriptionOut.at(do_cancel(transcription))
+    return TranscriptionOut.at(shelf().cancel(transcription))
 
 
 @blueprint.delete("/<transcription>")
 @blueprint.doc(responses=documented("It is forgotten", "application/json", 204))
 def remove_transcription(transcription: str) -> tuple[str, int]:
     """Remove it with the file and what came of it."""
-    do_remove(transcription)
+    shelf().remove(transcription)
     return "", 204
-
-
-def do_again(key: str, wish: Wish) -> Transcription:
-    """Begin another round.
-
-    Raises:
-        UnknownTranscription, TransitionError, UsageError, PreconditionError: it cannot be begun.
-    """
-    check_wish(wish)
-    one = shelf().again(key, wish)
-    tell(one)
-    return one
-
-
-def do_cancel(key: str) -> Transcription:
-    """Ask that one ends.
-
-    Raises:
-        UnknownTranscription, TransitionError: it does not work any more.
-    """
-    one = shelf().cancel(key)
-    tell(one)
-    return one
-
-
-def do_remove(key: str) -> Transcription:
-    """Remove one.
-
-    Raises:
-        UnknownTranscription, TransitionError: it is not there, or works just now.
-    """
-    one = shelf().remove(key)
-    tell(one, removed=True)
-    return one
 
 
 def _listening(place: Shelf, one: Transcription) -> Ready | Preparing:

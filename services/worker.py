@@ -62,6 +62,11 @@ class Worker:
         self._stop = False
         self._due: dict[Callable[[], object], float] = {}
 
+    @property
+    def running(self) -> int:
+        """How many processes it watches: those of steps, and of a transcription."""
+        return self.scheduler.running + self._transcriptions.running
+
     def run(self, *, stop_steps: bool = False) -> None:
         """Work until SIGTERM or SIGINT."""
         for number in _STOP:
@@ -190,7 +195,7 @@ def main() -> int:
                 _LOG.info("worker %d begins", os.getpid())
                 worker = Worker(Runs(database), load_pipeline(), general_settings())
                 worker.run(stop_steps=arguments.stop_steps)
-                _LOG.info("worker %d ends; %d steps go on", os.getpid(), worker.scheduler.running)
+                _LOG.info("worker %d ends; %d steps go on", os.getpid(), worker.running)
         return 0
     except WorkflowError as error:
         _LOG.error("%s", error)

@@ -13,12 +13,12 @@ from routes.context import context
 from routes.pages.frame import notice, to_notices
 from routes.pages.said_words import said_words
 from routes.pages.upload_words import upload_words
-from routes.transcriptions import do_again, do_cancel, do_remove, shelf
+from routes.transcriptions import shelf
 from services.planning import lack
 from services.step_facts import FACTS
 from services.transcriptions import Transcription, Wish
 from services.transcriptions.queue import STEP
-from services.transcriptions.wishes import AUTO, model_names
+from services.transcriptions.wishes import AUTO, check_wish, model_names
 from services.upload_names import SOUNDS
 from services.uploads import CHUNK
 from services.worker_lock import holder
@@ -42,15 +42,13 @@ def show_transcribe() -> str:
         "whole": _("has come"),
         "not_taken": _("this is no sound"),
     }
-    return render_template(
-        "transcribe/page.html", sounds=SOUNDS, chunk=CHUNK, words=words, **{**_choice(), **_list()}
-    )
+    return render_template("transcribe/page.html", sounds=SOUNDS, chunk=CHUNK, words=words, **_choice(), **_list())
 
 
 @blueprint.get("/parts/list")
 def show_list() -> str:
     """All transcriptions."""
-    return render_template("transcribe/list.html", **_list())
+    return render_template("transcribe/list.html", names=_languages(), **_list())
 
 
 @blueprint.get("/parts/ready")
@@ -91,21 +89,23 @@ def show_state(transcription: str) -> str:
 @blueprint.post("/<transcription>/again")
 def begin_again(transcription: str) -> Response:
     """Transcribe it once more, as the form says."""
-    do_again(transcription, Wish(*(request.form.get(name, "") for name in ("model", "language", "task"))))
+    wish = Wish(*(request.form.get(name, "") for name in ("model", "language", "task")))
+    check_wish(wish)
+    shelf().again(transcription, wish)
     return _answered(transcription)
 
 
 @blueprint.post("/<transcription>/cancel")
 def cancel(transcription: str) -> Response:
     """End it."""
-    do_cancel(transcription)
+    shelf().cancel(transcription)
     return _answered(transcription)
 
 
 @blueprint.post("/<transcription>/remove")
 def remove(transcription: str) -> Response:
     """Remove it, and go to the others."""
-    one = do_remove(transcription)
+    one = shelf().remove(transcription)
     address = url_for(".show_transcribe")
     if not request.headers.get("HX-Request"):
         return redirect(address, 303)  # type: ignore[return-value]
@@ -131,7 +131,6 @@ def _list() -> dict[str, Any]:
         "found": found[:_SHOWN],
         "total": len(found),
         "bytes": sum(one.size for one in found),
-        "names": _languages(),
         **_work(found),
     }
 

@@ -18,7 +18,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +36,7 @@ RESULTS = {"json": JSON_SUFFIX, "srt": SRT_SUFFIX, "vtt": VTT_SUFFIX, "txt": TXT
 _KEY = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 #: What is being made, and what is being removed.
 _NEW, _GONE = ".new-", ".gone-"
-#: Touched whenever there is something new to do.
+#: Touched whenever something is asked for.
 _CHANGED = ".changed"
 
 
@@ -45,10 +45,14 @@ class Shelf:
 
     Args:
         folder: where their folders are; the product's own place if not given.
+        tell: called with what the event of a change says, after each that is asked for here.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path | None = None, tell: Callable[[Mapping[str, Any]], object] = lambda _told: None
+    ) -> None:
         self.folder = folder or data_folder() / "transcriptions"
+        self._tell = tell
 
     def put(self, file: Path, name: str, wish: Wish, mark: str) -> str:
         """Let a file become a transcription that waits, and give its key; may be interrupted and begun again.
@@ -78,7 +82,7 @@ class Shelf:
             key = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
         new.rename(self.folder / key)
         sync_folder(self.folder)
-        self._note_change()
+        self._changed(key)
         return key
 
     def all(self) -> list[Transcription]:
@@ -144,8 +148,7 @@ class Shelf:
             wish=wish,
             round_=one.round + 1,
         )
-        self._note_change()
-        return self.find(key)
+        return self._changed(key)
 
     def cancel(self, key: str) -> Transcription:
         """Ask that the present round ends; one that has not begun is cancelled at once.
@@ -158,7 +161,7 @@ class Shelf:
         if not one.active:
             raise TransitionError(str(one), one.state, "cancelled")
         write_object(self.folder / key / "cancel.json", {"round": one.round})
-        return self.find(key)
+        return self._changed(key)
 
     def remove(self, key: str) -> Transcription:
         """Forget a transcription with all its files; what it was.
@@ -173,6 +176,7 @@ class Shelf:
         gone = self.folder / f"{_GONE}{key}"
         (self.folder / key).rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
+        self._tell({**one.told, "removed": True})
         return one
 
     def clear(self) -> None:
@@ -181,7 +185,7 @@ class Shelf:
             shutil.rmtree(folder, ignore_errors=True)
 
     def stamp(self) -> float:
-        """When something was put here or begun again last; while it stays the same there is nothing new to do."""
+        """When something was asked for here last; while it stays the same there is nothing new to do."""
         try:
             return (self.folder / _CHANGED).stat().st_mtime
         except FileNotFoundError:
@@ -195,8 +199,12 @@ class Shelf:
         values = {**{name: getattr(one, name) for name in names}, **times, "facts": facts}
         write_object(self.folder / one.key / "state.json", values)
 
-    def _note_change(self) -> None:
+    def _changed(self, key: str) -> Transcription:
+        """Let the worker and the pages know that one stands otherwise; how it stands."""
         (self.folder / _CHANGED).touch()
+        one = self.find(key)
+        self._tell(one.told)
+        return one
 
     def _keys(self) -> Iterator[str]:
         if self.folder.is_dir():

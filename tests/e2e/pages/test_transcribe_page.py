@@ -172,6 +172,8 @@ def test_several_dropped_files_go_one_after_the_other_and_one_without_sound_stop
     page.once("dialog", lambda dialog: dialog.accept())
     row.get_by_role("button", name="Remove no sound.mp3").click()
     row.wait_for(state="detached")
+    names = [one["name"] for one in dashboard.ask("/api/transcriptions")["transcriptions"]]
+    assert names[:2] == ["third.m4a", "first.m4a"] and "a.zip" not in names
     dashboard.complaints.clear()  # the browser says that the answer was a refusal
 
 
@@ -218,6 +220,7 @@ def test_without_a_model_the_page_says_what_to_do(browser: Any, make_dashboard: 
         page = bare.page(browser)
         page.goto("/transcribe")
         page.locator("#ready").get_by_text("The speech model base is not here.").wait_for(timeout=60_000)
+        assert "scripts/setup audio_env" in page.locator("#ready").inner_text()
         page.context.close()
 
 
